@@ -1,0 +1,62 @@
+"""What every speech recogniser looks like to the STT actor: `SttEngine` makes one `SttStream` per call.
+
+Engines run on the actor's own thread and core: `feed` and `finish` may compute, but never wait for anything.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+"""Mono samples at the engine's `sample_rate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the agent expects to hear.
+
+    `grammar` is JSGF text (JSpeech Grammar Format 1.0, https://www.w3.org/TR/jsgf/) with one public rule, or "" for free
+    dictation. An engine without grammars ignores it. `language` is a BCP 47 tag in lower case, such as "en-us".
+    """
+
+    language: str
+    grammar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What was said in one utterance. `text` is "" when nothing, or nothing the grammar knows, was said."""
+
+    text: str
+    confidence: float
+    """0.0 to 1.0, comparable only within one engine."""
+
+
+class SttStream(Protocol):
+    """One call's recogniser. Utterances follow each other on the same stream."""
+
+    def feed(self, pcm: Pcm) -> str:
+        """Takes the next samples, any number of them; returns the best guess at the utterance so far ("" for none)."""
+
+    def finish(self) -> Hearing:
+        """Ends the utterance and gives the final text; the stream then stands ready for the next one."""
+
+    def close(self) -> None:
+        """Frees what the stream holds. It is not used afterwards."""
+
+
+class SttEngine(Protocol):
+    """One loaded model. Construction loads and exercises it; after that the actor reports ready."""
+
+    name: str
+    sample_rate: int
+    """Hz of the samples that its streams take."""
+
+    def open(self, hints: Hints) -> SttStream:
+        """A stream for one call. Raises `UnusableHints` when the engine cannot use the grammar or language."""
+
+
+class UnusableHints(ValueError):
+    """The grammar or language cannot be used. The message says which word or line, and what to change."""
