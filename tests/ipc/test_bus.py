@@ -127,7 +127,7 @@ def test_an_unknown_message_type_is_an_error_that_names_sender_and_type() -> Non
 
 
 def test_an_unknown_field_is_an_error_that_names_sender_message_and_field() -> None:
-    with pytest.raises(BadMessage, match="carol sent a wrong CloseCall: .*colour"):
+    with pytest.raises(BadMessage, match=r"carol sent a wrong CloseCall: .*colour"):
         decode(msgspec.msgpack.encode({"type": "CloseCall", "call_id": "1", "colour": "red"}), "carol")
 
 
