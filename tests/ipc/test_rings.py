@@ -8,19 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipc import rings as ring
-from ipc.rings import (
-    EAR_SLOTS,
-    MOUTH_SLOTS,
-    Bell,
-    EarReader,
-    EarWriter,
-    Grid,
-    MouthGauge,
-    MouthReader,
-    MouthWriter,
-    Rings,
-    WrongRing,
-)
+from ipc.ear import EarReader, EarWriter, Frame
+from ipc.mouth import Grid, MouthGauge, MouthReader, MouthWriter
+from ipc.rings import EAR_SLOTS, MOUTH_SLOTS, Bell, Rings, WrongRing
 from ipc.segment import Segment
 
 NAME = f"ringmaster-test-{os.getpid()}-rings"
@@ -56,7 +46,7 @@ def test_an_ear_frame_arrives_with_everything_that_was_said_about_it(rings: Ring
     reader = EarReader(rings)
     EarWriter(rings).write(pcm(rings, 7), captured_ns=123, level=-31.5, speech=True, gap=True, digit="#")
     frame = reader.read()
-    assert frame == ring.Frame(0, pcm(rings, 7), 123, -31.5, True, True, "#")
+    assert frame == Frame(0, pcm(rings, 7), 123, -31.5, True, True, "#")
     assert reader.read() is None
 
 
