@@ -13,6 +13,9 @@ from typing import Literal
 import msgspec
 
 
+EndReason = Literal["closed by peer", "unusable", "detached"]
+
+
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True, kw_only=True):
     """Base of all messages. The tag is the class's name."""
 
@@ -144,7 +147,7 @@ class MediaEnded(Message, frozen=True):
     """The audio actor's last word on a connection, unasked or after `DetachMedia`."""
 
     call_id: str
-    reason: Literal["closed by peer", "unusable", "detached"]
+    reason: EndReason
     detail: str = ""
 
 

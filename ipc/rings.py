@@ -138,7 +138,7 @@ class Rings:
         self.buf = buf
         self.words: memoryview[int] = buf[:_SLOTS_AT].cast("Q")
         self._ear_at = _SLOTS_AT
-        self._mouth_at = _SLOTS_AT + EAR_SLOTS * self.stride
+        self._mouth_at: int = _SLOTS_AT + EAR_SLOTS * self.stride
 
     def close(self) -> None:
         self.words.release()

@@ -22,8 +22,8 @@ class Prompt:
     system: str
     """The agent's instructions."""
     lines: tuple[Line, ...]
-    """The conversation, oldest first; the last line is what is to be answered. A line with text "" from the caller means
-    that they spoke and were not understood."""
+    """The conversation, oldest first; the last line is what is to be answered. A caller's line with text "" means that
+    they spoke and were not understood."""
     tools: tuple[str, ...]
     """Names of the tools that the agent may call."""
 

@@ -1,0 +1,187 @@
+"""One call's media: its socket, its two rings and its clock. Knows nothing of processes or of other calls.
+
+All that a successor needs is outside this process: received bytes stay in the socket until they are whole frames that
+have been written to the ear (MSG_PEEK), and the grid and the counters are in the rings. So an audio actor can be killed
+at any instant, and the next one goes on with the same socket in the middle of a word.
+"""
+
+import socket
+import time
+
+from actors.audio import audiosocket
+from actors.audio.pacer import Pacer
+from actors.audio.vad import SILENCE_DBFS, VoiceDetector
+from config.schema import Settings
+from ipc.ear import EarWriter
+from ipc.messages import EndReason
+from ipc.mouth import Grid, MouthReader
+from ipc.rings import FRAME_NS, Bell, Rings
+
+GAP_AFTER_NS = 3 * FRAME_NS
+"""A peer that sent nothing for this long is silent (a phone that suppresses silence, or holds): the ear goes on without
+it. Asterisk's own frames come up to 28 ms apart (p99)."""
+
+STUCK_NS = 2_000_000_000
+"""A peer that has left half a frame, or has not taken ours, for this long is not coming back."""
+
+
+class MediaOver(Exception):
+    """The connection is of no more use."""
+
+    def __init__(self, reason: EndReason, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Media:
+    """One call's connection on this audio actor. `receive` and `tick` raise `MediaOver`."""
+
+    def __init__(self, connection: socket.socket, segment: str, bells: list[Bell], settings: Settings) -> None:
+        self.connection = connection
+        self.connection.setblocking(False)
+        self._rings = Rings(segment)
+        self._ear = EarWriter(self._rings)
+        self._mouth = MouthReader(self._rings)
+        self._ear_bells, self._space_bell = bells[:-1], bells[-1]
+        self._bells = bells
+        self._detector = VoiceDetector(self._rings.rate, settings.vad)
+        self._header = audiosocket.audio_header(self._rings.rate, self._rings.payload)
+        self._silence = bytes(self._rings.payload)
+        self._buffer = memoryview(bytearray(audiosocket.LARGEST_FRAME))
+        self._rest = b""
+        self._digit = ""
+        self._unsent = b""
+        self._stuck_since = 0
+        self.half_frame = False
+        """True while the socket holds only part of a frame: it is readable, but there is nothing to do yet."""
+        now = time.monotonic_ns()
+        known = self._mouth.read_grid()
+        self._grid = known._replace(takeovers=known.takeovers + 1) if known else Grid(now, now, 0, 0, 0, 0, 0, 0, 0)
+        self._pacer = Pacer(self._grid.due_ns, settings.audio.catch_up_frames)
+
+    @property
+    def due_ns(self) -> int:
+        """When `tick` is to be called next."""
+        return self._pacer.due_ns
+
+    # -- from the caller
+
+    def receive(self, now_ns: int) -> None:
+        """Moves all whole frames that have arrived into the ear."""
+        try:
+            count = self.connection.recv_into(self._buffer, 0, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise MediaOver("closed by peer", str(error)) from error
+        if count == 0:
+            raise MediaOver("closed by peer")
+        used = 0
+        for frame in audiosocket.frames(self._buffer[:count]):
+            self._take(frame, now_ns)
+            used += audiosocket.HEADER_BYTES + len(frame.payload)
+        if used:
+            self.connection.recv_into(self._buffer, used)
+            self._stuck_since = 0
+        self.half_frame = used < count
+        if self.half_frame:
+            self._stuck(now_ns, f"half a frame ({count - used} bytes) and then nothing")
+
+    def _take(self, frame: audiosocket.Frame, now_ns: int) -> None:
+        if frame.kind == audiosocket.TERMINATE:
+            raise MediaOver("closed by peer", "terminate frame")
+        try:
+            if frame.kind == audiosocket.DTMF:
+                self._digit = audiosocket.digit(frame)
+                return
+            audiosocket.check_audio(frame, self._rings.rate)
+        except audiosocket.Unusable as error:
+            raise MediaOver("unusable", str(error)) from error
+        pcm = self._rest + frame.payload
+        size = self._rings.payload
+        whole = len(pcm) - len(pcm) % size
+        for start in range(0, whole, size):
+            self._hear(pcm[start : start + size], now_ns)
+        self._rest = pcm[whole:]
+        self._grid = self._grid._replace(heard_ns=now_ns, received=self._grid.received + 1)
+
+    def _hear(self, pcm: bytes, now_ns: int, *, gap: bool = False) -> None:
+        level, speech = (SILENCE_DBFS, False) if gap else self._detector.hear(pcm)
+        self._ear.write(pcm, captured_ns=now_ns, level=level, speech=speech, gap=gap, digit=self._digit)
+        self._digit = ""
+        for bell in self._ear_bells:
+            bell.ring()
+
+    # -- to the caller
+
+    def tick(self, now_ns: int) -> None:
+        """Sends what is due: the mouth's next samples, or silence. Called at `due_ns` or as soon after as can be."""
+        due_ns = self._pacer.due_ns
+        send, skipped = self._pacer.take_due(now_ns)
+        if not send:
+            return
+        grid = self._grid
+        voiced = underruns = 0
+        for late in range(send):
+            taken = self._mouth.take()
+            if taken is None:
+                underruns += self._mouth.mid_clause
+                self._send(self._silence, now_ns)
+            else:
+                pcm, generation = taken
+                voiced += 1
+                self._send(pcm if len(pcm) == len(self._silence) else pcm.ljust(len(self._silence), b"\0"), now_ns)
+                self._mouth.note_played(generation, len(pcm) // 2, now_ns)
+            self._mouth.note_lateness(max(0, now_ns - due_ns - late * FRAME_NS))
+        if voiced:
+            self._space_bell.ring()
+        self._grid = grid._replace(
+            due_ns=self._pacer.due_ns,
+            sent=grid.sent + send,
+            voiced=grid.voiced + voiced,
+            underruns=grid.underruns + underruns,
+            skipped=grid.skipped + skipped,
+            corrupt=self._mouth.corrupt,
+        )
+        if now_ns - grid.heard_ns > GAP_AFTER_NS:
+            self._hear(self._silence, now_ns, gap=True)
+        self._mouth.write_grid(self._grid)
+
+    def _send(self, pcm: bytes, now_ns: int) -> None:
+        # Header and payload in one send: Asterisk gives up on a payload that is 5 ms behind its header. What did not
+        # fit goes first next time; a frame that did not even begin is dropped, because its time is over.
+        message = self._unsent or self._header + pcm
+        try:
+            sent = self.connection.send(message)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise MediaOver("closed by peer", str(error)) from error
+        if sent == len(message):
+            self._unsent = b""
+            return
+        self._unsent = message[sent:] if sent or self._unsent else b""
+        self._stuck(now_ns, "the peer has stopped reading")
+
+    def _stuck(self, now_ns: int, what: str) -> None:
+        if not self._stuck_since:
+            self._stuck_since = now_ns
+        elif now_ns - self._stuck_since > STUCK_NS:
+            raise MediaOver("unusable", what)
+
+    # -- the end
+
+    def terminate(self) -> None:
+        """Tells Asterisk to end the leg, unless half a frame of ours is in the way."""
+        if not self._unsent:
+            try:
+                self.connection.send(audiosocket.TERMINATE_FRAME)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self.connection.close()
+        for bell in self._bells:
+            bell.close()
+        self._rings.close()

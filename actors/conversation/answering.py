@@ -1,0 +1,95 @@
+"""The agent's answers on their way from an LLM actor: asked once, and asked again elsewhere if that actor dies."""
+
+import logging
+from collections.abc import Callable
+
+from actors.conversation.engines import Engines, Lost, NoEngine
+from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event
+from config.agent import Agent
+from ipc.bus import Bus
+from ipc.messages import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
+
+log = logging.getLogger(__name__)
+
+GENERATE_S = 2.0
+"""For taking the question on. How long the answer takes is bounded by the turn machine's filler and the caller."""
+
+
+class Answering:
+    """One call's language model. `feed` gets the answer's events."""
+
+    def __init__(
+        self, bus: Bus, engines: Engines, call_id: str, agent: Agent, feed: Callable[[Event], None], lost: Lost
+    ) -> None:
+        self._bus = bus
+        self._engines = engines
+        self._call_id = call_id
+        self._agent = agent
+        self._feed = feed
+        self._lost = lost
+        self.actor = ""
+        self._asked: Ask | None = None
+        self._attempt = 0
+        self._text_came = False
+
+    def _request(self) -> str:
+        assert self._asked is not None
+        return f"{self._call_id}#{self._asked.answer}.{self._attempt}"
+
+    async def ask(self, question: Ask) -> None:
+        self._asked = question
+        self._text_came = False
+        await self._send()
+
+    async def _send(self) -> None:
+        question = self._asked
+        if question is None:
+            return
+        self._attempt += 1
+        command = Generate(
+            request=self._request(),
+            agent=self._agent.name,
+            system=self._agent.prompt,
+            lines=tuple(PromptLine(line.who, line.text) for line in question.lines),
+            tools=self._agent.tools,
+        )
+        try:
+            self.actor, _ = await self._engines.ask("llm", self.actor, command, GENERATE_S)
+        except NoEngine as error:
+            log.error("call %s: nobody can answer the caller: %s", self._call_id, error)
+            self._end(question)
+
+    def _end(self, question: Ask) -> None:
+        self._asked = None
+        self._feed(AnswerEnd(question.answer))
+
+    def cancel(self) -> None:
+        if self._asked is not None:
+            self._bus.tell(self.actor, CancelGenerate(request=self._request()))
+            self._asked = None
+
+    def take(self, note: Token | ToolWanted | Generated) -> None:
+        """A note of an LLM actor. Those of a cancelled or repeated answer are left alone."""
+        if self._asked is None or note.request != self._request():
+            return
+        answer = self._asked.answer
+        if isinstance(note, Token):
+            self._text_came = True
+            self._feed(AnswerText(answer, note.text))
+        elif isinstance(note, ToolWanted):
+            self._feed(AnswerTool(answer, note.name, note.arguments))
+        else:
+            self._end(self._asked)
+
+    async def move(self, reason: str) -> None:
+        """The actor is gone. What was not begun is asked again; what was begun ends where it is: a model asked twice
+        seldom says the same thing twice, and half of one answer joined to half of another is no answer."""
+        lost, question = self.actor, self._asked
+        if question is None:
+            self._lost("llm", lost, reason, "")
+            return
+        if self._text_came:
+            self._end(question)
+        else:
+            await self._send()
+        self._lost("llm", lost, reason, self.actor)

@@ -1,0 +1,248 @@
+"""One call as the conversation actor lives it: events go into the turn machine, its actions go to engines and rings."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from actors.conversation import events as ev
+from actors.conversation.answering import Answering
+from actors.conversation.engines import Engines
+from actors.conversation.hearing import Hearing
+from actors.conversation.turns import Turns
+from actors.conversation.voicing import Voicing
+from config.agent import Agent
+from config.schema import Settings
+from ipc.bus import Bus, NoAnswer, Refused
+from ipc.descriptors import CallDescriptors
+from ipc.ear import EarReader
+from ipc.journal import CallEnded, EngineLost, Journal, Noted, Record, ToolRun
+from ipc.messages import (
+    Attend,
+    CallNote,
+    Generated,
+    HangUp,
+    Journaled,
+    Partial,
+    Speaking,
+    Spoken,
+    Token,
+    ToolWanted,
+    Transfer,
+)
+from ipc.mouth import MouthGauge
+from ipc.rings import Rings
+
+log = logging.getLogger(__name__)
+
+CALL_CONTROL = "call-control"
+CALL_CONTROL_S = 5.0
+
+
+@dataclass(frozen=True)
+class CallSetting:
+    """Where a call takes place."""
+
+    call_id: str
+    segment: str
+    agent: Agent
+    grammar: str
+
+
+class Call:
+    """Made once engines are wanted; `open` reserves them, `begin` lets the agent speak, `close` ends it all."""
+
+    def __init__(
+        self,
+        setting: CallSetting,
+        bus: Bus,
+        settings: Settings,
+        engines: Engines,
+        rings: Rings,
+        bells: CallDescriptors,
+        journal: Journal,
+        turns: Turns,
+    ) -> None:
+        self.call_id = setting.call_id
+        self._bus = bus
+        self._settings = settings
+        self._agent = setting.agent
+        self._rings = rings
+        self._bells = bells
+        self._journal = journal
+        self._turns = turns
+        self._ear = EarReader(rings)
+        self._gauge = MouthGauge(rings)
+        self._played: dict[int, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns: int | None = None
+        self._work: set[asyncio.Task[Any]] = set()
+        attend = Attend(
+            call_id=self.call_id, segment=setting.segment, language=setting.agent.language, grammar=setting.grammar
+        )
+        self._hearing = Hearing(bus, engines, attend, self._engine_lost)
+        self._answering = Answering(bus, engines, self.call_id, setting.agent, self.feed, self._engine_lost)
+        self._voicing = Voicing(bus, engines, self.call_id, setting.segment, setting.agent, self._engine_lost)
+
+    # -- the call's life
+
+    async def open(self) -> None:
+        """Reserves a recogniser and lets the agent begin: the greeting is in the mouth before the call is answered.
+
+        Raises `NoEngine`.
+        """
+        await self._hearing.open()
+        asyncio.get_running_loop().add_reader(self._bells.ear_conversation.fileno(), self._rung)
+        self.feed(ev.Started())
+
+    async def close(self, cause: str) -> None:
+        """Writes down how it ended, and gives everything back."""
+        asyncio.get_running_loop().remove_reader(self._bells.ear_conversation.fileno())
+        self._look_at_wire()
+        self.feed(ev.CallOver())
+        if self._timer:
+            self._timer.cancel()
+        self._hearing.release()
+        self._voicing.release()
+        self._answering.cancel()
+        self.write(self._ended(cause))
+        for task in self._work:
+            task.cancel()
+        self._journal.close()
+        self._bells.close()
+        self._rings.close()
+
+    def _ended(self, cause: str) -> CallEnded:
+        grid = self._gauge.grid
+        p50, p99, most = self._gauge.lateness_ms(0.5, 0.99, 1.0)
+        return CallEnded(
+            at_ns=time.monotonic_ns(),
+            cause=cause,
+            frames_sent=grid.sent if grid else 0,
+            frames_received=grid.received if grid else 0,
+            underruns=grid.underruns if grid else 0,
+            skipped=grid.skipped if grid else 0,
+            corrupt=grid.corrupt if grid else 0,
+            takeovers=grid.takeovers if grid else 0,
+            late_ms={"p50": p50, "p99": p99, "max": most},
+        )
+
+    def write(self, record: Record) -> None:
+        self._bus.publish(Journaled(call_id=self.call_id, record=self._journal.append(record)))
+
+    def note(self, note: CallNote) -> None:
+        self.write(Noted(at_ns=time.monotonic_ns(), what=note.what, detail=note.detail))
+
+    # -- events in
+
+    def feed(self, event: ev.Event) -> None:
+        """One event through the turn machine, and its actions on their way."""
+        for action in self._turns.handle(event, time.monotonic_ns()):
+            self._perform(action)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due_ns = self._turns.wake_at()
+        if due_ns == self._timer_ns:
+            return
+        self._timer_ns = due_ns
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if due_ns is not None:
+            delay = max(0, due_ns - time.monotonic_ns()) / 1e9
+            self._timer = asyncio.get_running_loop().call_later(delay, self._time_passed)
+
+    def _time_passed(self) -> None:
+        # The loop's timers are whole milliseconds and may fire early; then it is set once more.
+        self._timer_ns = None
+        self.feed(ev.Clock())
+
+    def _rung(self) -> None:
+        """The audio actor has written to the ear; 20 ms have gone on the wire, too."""
+        self._bells.ear_conversation.clear()
+        self._look_at_wire()
+        while frame := self._ear.read():
+            if frame.digit:
+                self.feed(ev.DigitPressed(frame.digit))
+            self.feed(ev.FrameHeard(frame.number, frame.captured_ns, frame.speech))
+
+    def _look_at_wire(self) -> None:
+        for generation in self._turns.watched:
+            played = self._gauge.played(generation)
+            if played.samples and self._played.get(generation) != played.samples:
+                self._played[generation] = played.samples
+                self.feed(ev.WirePlayed(generation, played.samples, played.first_ns, played.last_ns))
+
+    def take(self, note: Partial | Token | ToolWanted | Generated | Speaking | Spoken) -> None:
+        """A note of an engine's actor about this call."""
+        if isinstance(note, Partial):
+            self.feed(ev.PartialText(note.utterance, note.text))
+        elif isinstance(note, Speaking):
+            self.feed(ev.ClauseBegun(note.generation, note.clause))
+        elif isinstance(note, Spoken):
+            self._voicing.take(note)
+            self.feed(ev.ClauseWritten(note.generation, note.clause, note.first_sample, note.samples, note.words))
+        else:
+            self._answering.take(note)
+
+    def actor_lost(self, name: str, reason: str) -> None:
+        """An actor died: whoever served this call is replaced."""
+        for part in (self._hearing, self._answering, self._voicing):
+            if part.actor == name:
+                self._spawn(part.move(reason))
+
+    def _engine_lost(self, role: str, actor: str, reason: str, successor: str) -> None:
+        self.write(EngineLost(at_ns=time.monotonic_ns(), role=role, actor=actor, reason=reason, successor=successor))
+
+    # -- actions out
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._bus.spawn(work, f"call {self.call_id}")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    def _perform(self, action: ev.Action) -> None:
+        match action:
+            case ev.BeginHearing(utterance, from_frame):
+                self._spawn(self._hearing.begin(utterance, from_frame))
+            case ev.FinishHearing(utterance, to_frame):
+                self._spawn(self._finish_hearing(utterance, to_frame))
+            case ev.Ask():
+                self._spawn(self._answering.ask(action))
+            case ev.CancelAnswer():
+                self._answering.cancel()
+            case ev.Flush(generation):
+                while self._gauge.generation < generation:
+                    self._gauge.flush()
+            case ev.Say():
+                self._spawn(self._voicing.say(action))
+            case ev.RunTool(name, arguments, turn):
+                self._spawn(self._run_tool(name, arguments, turn))
+            case ev.EndCall(reason):
+                self._spawn(self._hang_up(reason))
+            case ev.Write(record):
+                self.write(record)
+
+    async def _finish_hearing(self, utterance: int, to_frame: int) -> None:
+        self.feed(await self._hearing.finish(utterance, to_frame))
+
+    async def _run_tool(self, name: str, arguments: dict[str, str], turn: int) -> None:
+        outcome = "done"
+        if name == "transfer":
+            command = Transfer(call_id=self.call_id, destination=arguments.get("destination", ""))
+            try:
+                await self._bus.ask(CALL_CONTROL, command, within=CALL_CONTROL_S)
+            except (Refused, NoAnswer) as error:
+                outcome = f"failed: {error}"
+                log.error("call %s: transfer to %s failed: %s", self.call_id, command.destination, error)
+        # A booking is what the journal says of it: whoever keeps the calendar reads it there.
+        self.write(ToolRun(at_ns=time.monotonic_ns(), turn=turn, name=name, arguments=arguments, outcome=outcome))
+
+    async def _hang_up(self, reason: str) -> None:
+        try:
+            await self._bus.ask(CALL_CONTROL, HangUp(call_id=self.call_id, reason=reason), within=CALL_CONTROL_S)
+        except (Refused, NoAnswer) as error:
+            log.error("call %s: could not be hung up: %s", self.call_id, error)

@@ -1,0 +1,82 @@
+"""The caller's utterances on their way to an STT actor and back: the call's recogniser, whichever actor runs it.
+
+If the actor dies or does not answer, another one hears the utterance again from its start: the ear still has it.
+Nothing that the caller said is lost, and the turn machine does not notice.
+"""
+
+import asyncio
+import logging
+
+from actors.conversation.engines import Engines, Lost, NoEngine
+from actors.conversation.events import Transcript
+from ipc.bus import Bus, NoAnswer, Refused
+from ipc.messages import Attend, Finish, Hear, Heard, Message, Release
+
+log = logging.getLogger(__name__)
+
+ATTEND_S = 3.0
+HEAR_S = 1.0
+FINISH_S = 2.0
+"""A final text takes about 30 ms; after a replay of 30 s of ear, 1.5 s."""
+
+
+class Hearing:
+    """One call's recogniser. Commands go out one after the other, in the order in which they were given."""
+
+    def __init__(self, bus: Bus, engines: Engines, attend: Attend, lost: Lost) -> None:
+        self._bus = bus
+        self._engines = engines
+        self._attend = attend
+        self._lost = lost
+        self.actor = ""
+        self._utterance: Hear | None = None
+        self._order = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Raises `NoEngine`."""
+        self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S)
+
+    async def begin(self, utterance: int, from_frame: int) -> None:
+        async with self._order:
+            self._utterance = Hear(call_id=self._attend.call_id, utterance=utterance, from_frame=from_frame)
+            await self._ask(self._utterance, HEAR_S)
+
+    async def finish(self, utterance: int, to_frame: int) -> Transcript:
+        """The final text; "" when no recogniser could be had."""
+        async with self._order:
+            command = Finish(call_id=self._attend.call_id, utterance=utterance, to_frame=to_frame)
+            heard = await self._ask(command, FINISH_S)
+            self._utterance = None
+        if not isinstance(heard, Heard):
+            return Transcript(utterance, "", 0.0, 0)
+        return Transcript(utterance, heard.text, heard.confidence, heard.lost)
+
+    async def move(self, reason: str) -> None:
+        """The actor is gone: another one hears what this one was hearing."""
+        async with self._order:
+            await self._move(reason)
+
+    async def _ask(self, command: Message, within: float) -> Message | None:
+        for _ in range(2):
+            try:
+                return await self._bus.ask(self.actor, command, within=within)
+            except (Refused, NoAnswer) as error:
+                if not await self._move(str(error)):
+                    break
+        return None
+
+    async def _move(self, reason: str) -> bool:
+        lost = self.actor
+        try:
+            await self.open()
+            if self._utterance is not None:
+                await self._bus.ask(self.actor, self._utterance, within=HEAR_S)
+        except (NoEngine, Refused, NoAnswer) as error:
+            log.error("call %s: nobody can hear the caller: %s", self._attend.call_id, error)
+            self._lost("stt", lost, reason, "")
+            return False
+        self._lost("stt", lost, reason, self.actor)
+        return True
+
+    def release(self) -> None:
+        self._bus.tell(self.actor, Release(call_id=self._attend.call_id))

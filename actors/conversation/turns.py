@@ -1,0 +1,521 @@
+"""The turn machine: who may speak, when the caller is done, what is said, what was heard. Pure: no clock, no I/O.
+
+    idle      nobody speaks                     -> caller    speech begins
+                                                -> agent     silence: a prompt, or goodbye
+    caller    an utterance is open              -> thinking  long enough silent, or spoken for too long
+    thinking  nothing of an answer was heard    -> agent     its first sample is on the wire
+                                                -> caller    they go on: the same turn, heard again from its start
+                                                -> idle      it was only a noise
+    agent     the caller hears a reply          -> idle      its last sample is on the wire
+                                                -> caller    barge-in
+    over      the call is being ended
+
+`handle` takes an event and the time, and returns what to do. Two runs over the same events give the same actions, so a
+call can be replayed from what was recorded of it. All deadlines are absolute: from the last speech frame, from the last
+sample played.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from actors.conversation import events as ev
+from actors.conversation.clauses import Clauses
+from actors.conversation.events import Action, Event, HistoryLine
+from actors.conversation.reply import Clause, Kind, Reply
+from actors.conversation.speech import PREROLL_FRAMES, TAIL_FRAMES, SpeechRun, Utterance
+from config.agent import Agent
+from config.schema import Turns as Rules
+from ipc import journal
+from ipc.journal import Record
+
+Phase = Literal["idle", "caller", "thinking", "agent", "over"]
+
+NOISE_MS = 240
+"""Less speech than this, without a word understood, is a cough or a click and no turn."""
+RESUME_FRAMES = 5
+"""Frames of speech by which a caller who was taken to be done goes on with the same turn."""
+DIGIT_PAUSE_NS = 1_500_000_000
+"""Digits that follow each other within this are one entry."""
+ENDING_TOOLS = ("hang_up", "transfer")
+"""They end the conversation: they are run once the caller has heard the reply, and not at all if they interrupt it."""
+_DIGIT_WORDS = {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"} | {
+    "7": "seven",
+    "8": "eight",
+    "9": "nine",
+    "*": "star",
+    "#": "pound",
+}
+
+
+@dataclass(slots=True)
+class Timing:
+    """Instants of the turn that is being answered; 0 for what has not happened."""
+
+    last_speech_ns: int
+    decided_ns: int
+    heard_ns: int = 0
+    first_token_ns: int = 0
+    first_clause_ns: int = 0
+    first_audio_ns: int = 0
+    filler: bool = False
+
+
+class Turns:
+    """One call. `generation` is the mouth's current one; the rest is given when a call is taken over in the middle."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        start_frames: int,
+        agent: Agent,
+        *,
+        generation: int = 0,
+        history: Sequence[HistoryLine] = (),
+        turn: int = 0,
+        unanswered: str | None = None,
+    ) -> None:
+        self._rules = rules
+        self._start_frames = start_frames
+        self._agent = agent
+        self.phase: Phase = "idle"
+        self.generation = generation
+        self.turn = turn
+        self.history = list(history)
+        self.reply: Reply | None = None
+        """What the agent is saying, or is about to."""
+        self._cut: Reply | None = None
+        """The reply that the caller has interrupted, until it is known what they said."""
+        self._run = SpeechRun()
+        self._utterance: Utterance | None = None
+        self._utterances = 0
+        self._answer = 0
+        self._answering = False
+        self._clauses = Clauses()
+        self._caller_text = unanswered
+        """What the answer answers, until it stands in the history."""
+        self._timing: Timing | None = None
+        self._ending: ev.AnswerTool | None = None
+        self._flushed_ns = 0
+        self._began_ns = 0
+        self._idle_since_ns = 0
+        self._prompts = 0
+        self._digits = ""
+        self._digit_ns = 0
+        self._now = 0
+        self._actions: list[Action] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ev.Started: self._started,
+            ev.FrameHeard: self._frame_heard,
+            ev.PartialText: self._partial_text,
+            ev.Transcript: self._transcript,
+            ev.AnswerText: self._answer_text,
+            ev.AnswerTool: self._answer_tool,
+            ev.AnswerEnd: self._answer_end,
+            ev.ClauseBegun: self._clause_begun,
+            ev.ClauseWritten: self._clause_written,
+            ev.WirePlayed: self._wire_played,
+            ev.DigitPressed: self._digit_pressed,
+            ev.CallOver: self._call_over,
+            ev.Clock: lambda _: None,
+        }
+
+    def handle(self, event: Event, now_ns: int) -> list[Action]:
+        """What to do about the event, in order. Time never goes back between calls."""
+        self._now = now_ns
+        self._actions = []
+        if self.phase != "over":
+            self._handlers[type(event)](event)
+            for due_ns, act in self._deadlines():
+                if now_ns >= due_ns:
+                    act()
+                    break
+        return self._actions
+
+    def wake_at(self) -> int | None:
+        """When `Clock` is to be handled at the latest, if nothing else happens before."""
+        return min((due for due, _ in self._deadlines()), default=None)
+
+    @property
+    def watched(self) -> tuple[int, ...]:
+        """Generations of which `WirePlayed` is wanted."""
+        return tuple(reply.generation for reply in (self._cut, self.reply) if reply is not None)
+
+    def _deadlines(self) -> list[tuple[int, Callable[[], None]]]:
+        rules = self._rules
+        found: list[tuple[int, Callable[[], None]]] = []
+        if self.phase == "over":
+            return found
+        if self._began_ns and not (self.reply and self.reply.kind == "goodbye"):
+            found.append((self._began_ns + int(rules.max_call_s * 1e9), self._time_is_up))
+        if self.phase == "idle" and self._began_ns:
+            found.append((self._idle_since_ns + int(rules.no_input.after_s * 1e9), self._no_input))
+        if (
+            self.phase == "thinking"
+            and self._timing
+            and not self.reply
+            and rules.filler_after_ms
+            and self._agent.filler
+        ):
+            found.append((self._timing.last_speech_ns + rules.filler_after_ms * 1_000_000, self._say_filler))
+        if self._digits and self.phase != "caller":
+            found.append((self._digit_ns + DIGIT_PAUSE_NS, self._digits_complete))
+        return found
+
+    # -- the agent speaks
+
+    def _started(self, _: ev.Started) -> None:
+        self._began_ns = self._now
+        if self._caller_text is not None:
+            self.phase = "thinking"
+            self._timing = Timing(last_speech_ns=self._now, decided_ns=self._now, heard_ns=self._now)
+            self._ask(self._caller_text)
+        elif self.history:
+            self._become_idle()
+        else:
+            self._say_all("greeting", self._agent.greeting)
+
+    def _say_all(self, kind: Kind, text: str) -> None:
+        """A reply whose text is known beforehand."""
+        reply = self._begin_reply(kind)
+        clauses = Clauses()
+        for clause in clauses.add(text) + clauses.rest():
+            self._say(clause)
+        reply.complete = True
+        self.phase = "agent"
+
+    def _begin_reply(self, kind: Kind) -> Reply:
+        self._flush()
+        self.reply = Reply(kind, self.generation, self.turn)
+        return self.reply
+
+    def _flush(self) -> None:
+        self.generation += 1
+        self._actions.append(ev.Flush(self.generation))
+
+    def _say(self, text: str) -> None:
+        reply = self.reply
+        assert reply is not None
+        reply.clauses.append(Clause(text))
+        self._actions.append(ev.Say(reply.generation, len(reply.clauses) - 1, text, reply.kind))
+
+    def _clause_begun(self, event: ev.ClauseBegun) -> None:
+        if self.reply and event.generation == self.reply.generation and self._timing:
+            self._timing.first_audio_ns = self._timing.first_audio_ns or self._now
+
+    def _clause_written(self, event: ev.ClauseWritten) -> None:
+        for reply in (self.reply, self._cut):
+            if reply and reply.generation == event.generation and event.clause < len(reply.clauses):
+                clause = reply.clauses[event.clause]
+                clause.first_sample, clause.samples, clause.words = event.first_sample, event.samples, event.words
+        self._finish_if_played()
+
+    def _wire_played(self, event: ev.WirePlayed) -> None:
+        for reply in (self.reply, self._cut):
+            if reply and reply.generation == event.generation:
+                reply.played, reply.first_ns, reply.last_ns = event.samples, event.first_ns, event.last_ns
+        if self.phase == "thinking" and self.reply and self.reply.played:
+            self.phase = "agent"
+            self._write_timing(self.reply.first_ns)
+        self._finish_if_played()
+
+    def _write_timing(self, on_wire_ns: int) -> None:
+        timing, self._timing = self._timing, None
+        if timing:
+            self._write(
+                journal.TurnTimed(
+                    at_ns=self._now,
+                    turn=self.turn,
+                    last_speech_ns=timing.last_speech_ns,
+                    decided_ns=timing.decided_ns,
+                    heard_ns=timing.heard_ns,
+                    first_token_ns=timing.first_token_ns,
+                    first_clause_ns=timing.first_clause_ns,
+                    first_audio_ns=timing.first_audio_ns,
+                    on_wire_ns=on_wire_ns,
+                    filler=timing.filler,
+                )
+            )
+
+    def _finish_if_played(self) -> None:
+        if self.phase in ("agent", "thinking") and self.reply and self.reply.finished:
+            self._close_reply(self.reply)
+            ending, self._ending = self._ending, None
+            if ending is None:
+                self._become_idle()
+            elif ending.name == "hang_up":
+                self._end_call(ending.arguments.get("reason", "the agent hung up"))
+            else:
+                self._actions.append(ev.RunTool(ending.name, ending.arguments, self.turn))
+                self._become_idle()
+
+    def _close_reply(self, reply: Reply, *, interrupted: bool = False) -> None:
+        """Writes down what was heard of a reply, in the journal and in the history."""
+        heard = reply.heard()
+        self._commit_caller_text()
+        if heard:
+            self.history.append(HistoryLine("agent", heard))
+        self._write(
+            journal.AgentSaid(
+                at_ns=self._now,
+                turn=reply.turn,
+                kind=reply.kind,
+                text=reply.text,
+                heard=heard,
+                interrupted=interrupted,
+                generation=reply.generation,
+                samples=reply.samples,
+                played=reply.played,
+                first_ns=reply.first_ns,
+                last_ns=reply.last_ns,
+            )
+        )
+        if reply is self.reply:
+            self.reply = None
+
+    def _commit_caller_text(self) -> None:
+        if self._caller_text is not None:
+            self.history.append(HistoryLine("caller", self._caller_text))
+            self._caller_text = None
+
+    def _become_idle(self) -> None:
+        self.phase = "idle"
+        self._idle_since_ns = self._now
+
+    # -- the caller speaks
+
+    def _frame_heard(self, frame: ev.FrameHeard) -> None:
+        self._run.hear(frame)
+        if self.phase == "caller":
+            self._follow(frame)
+        elif self.phase == "idle" and self._run.frames >= self._start_frames:
+            self.turn += 1
+            self._open_utterance()
+        elif self.phase == "thinking" and self._run.frames >= RESUME_FRAMES:
+            self._resume_turn()
+        elif self.phase == "agent" and self._may_interrupt():
+            self._barge_in()
+
+    def _open_utterance(self) -> None:
+        run = self._run
+        self._utterances += 1
+        start = max(0, run.onset - PREROLL_FRAMES)
+        self._utterance = Utterance(self._utterances, start, run.onset_ns, run.last, run.last_ns, run.frames)
+        self.phase = "caller"
+        self._actions.append(ev.BeginHearing(self._utterances, start))
+
+    def _follow(self, frame: ev.FrameHeard) -> None:
+        utterance = self._utterance
+        assert utterance is not None
+        utterance.hear(frame)
+        rules = self._rules
+        patience = rules.end_silence_ms if utterance.text else rules.unclear_end_silence_ms
+        if utterance.silence_ms(frame) < patience and utterance.length_ms(frame) < rules.max_turn_s * 1000:
+            return
+        to_frame = min(frame.number + 1, utterance.last + 1 + TAIL_FRAMES)
+        self.phase = "thinking"
+        self._timing = Timing(last_speech_ns=utterance.last_ns, decided_ns=self._now)
+        self._run.frames = 0
+        self._actions.append(ev.FinishHearing(utterance.number, to_frame))
+
+    def _partial_text(self, event: ev.PartialText) -> None:
+        if self._utterance and event.utterance == self._utterance.number:
+            self._utterance.text = event.text
+
+    def _resume_turn(self) -> None:
+        """The caller goes on before anything of an answer was heard: the same turn, recognised again from its start."""
+        self._drop_answer()
+        if self.reply:
+            self._flush()
+            self.reply = None
+        old = self._utterance
+        run = self._run
+        self._utterances += 1
+        if old is None:
+            self._open_utterance()
+            return
+        self._utterance = Utterance(
+            self._utterances, old.from_frame, old.onset_ns, run.last, run.last_ns, old.speech_frames + run.frames
+        )
+        self._timing = None
+        self._caller_text = None
+        self.phase = "caller"
+        self._actions.append(ev.BeginHearing(self._utterances, old.from_frame))
+
+    def _may_interrupt(self) -> bool:
+        rules, reply = self._rules.barge_in, self.reply
+        if not rules.enabled or self._run.ms < rules.min_speech_ms or reply is None:
+            return False
+        protected = reply.kind == "greeting" and self._now - reply.first_ns < rules.protect_greeting_ms * 1_000_000
+        return not protected
+
+    def _barge_in(self) -> None:
+        self._drop_answer()
+        self._cut, self.reply = self.reply, None
+        self._flush()
+        self._flushed_ns = self._now
+        self.turn += 1
+        self._open_utterance()
+
+    def _drop_answer(self) -> None:
+        if self._answering:
+            self._answering = False
+            self._actions.append(ev.CancelAnswer(self._answer))
+
+    def _transcript(self, event: ev.Transcript) -> None:
+        utterance = self._utterance
+        if self.phase != "thinking" or utterance is None or event.utterance != utterance.number:
+            return
+        if not event.text and utterance.speech_ms < NOISE_MS:
+            self._ignore_noise(utterance)
+            return
+        self._close_cut(utterance)
+        self._ending = None
+        if self._timing:
+            self._timing.heard_ns = self._now
+        self._write(
+            journal.CallerSaid(
+                at_ns=self._now,
+                turn=self.turn,
+                text=event.text,
+                confidence=event.confidence,
+                onset_ns=utterance.onset_ns,
+                last_speech_ns=utterance.last_ns,
+                speech_ms=utterance.speech_ms,
+                lost_frames=event.lost_frames,
+            )
+        )
+        if event.text:
+            self._prompts = 0
+        self._ask(event.text)
+
+    def _ignore_noise(self, utterance: Utterance) -> None:
+        self.turn -= 1
+        self._utterance = self._timing = None
+        cut, self._cut = self._cut, None
+        if cut is None:
+            self._write(journal.NoiseIgnored(at_ns=self._now, speech_ms=utterance.speech_ms))
+            self.phase = "idle"
+            return
+        self._write(journal.FalseBargeIn(at_ns=self._now, speech_ms=utterance.speech_ms))
+        rest = cut.unheard()
+        self._close_reply(cut, interrupted=True)
+        if rest:
+            self._say_all(cut.kind, rest)
+        else:
+            self._become_idle()
+
+    def _close_cut(self, utterance: Utterance) -> None:
+        cut, self._cut = self._cut, None
+        if cut is None:
+            return
+        self._close_reply(cut, interrupted=True)
+        self._write(
+            journal.BargedIn(
+                at_ns=self._now,
+                turn=self.turn,
+                onset_ns=utterance.onset_ns,
+                flushed_ns=self._flushed_ns,
+                silent_ns=cut.last_ns,
+            )
+        )
+
+    def _digit_pressed(self, event: ev.DigitPressed) -> None:
+        self._digits += event.digit
+        self._digit_ns = self._now
+
+    def _digits_complete(self) -> None:
+        digits, self._digits = self._digits, ""
+        self._write(journal.DigitsPressed(at_ns=self._now, digits=digits))
+        self._drop_answer()
+        if self.reply:
+            self._flush()
+            self._close_reply(self.reply, interrupted=not self.reply.finished)
+        self._utterance = self._ending = None
+        self.turn += 1
+        self.phase = "thinking"
+        self._timing = Timing(last_speech_ns=self._digit_ns, decided_ns=self._now, heard_ns=self._now)
+        self._ask("pressed " + " ".join(_DIGIT_WORDS.get(digit, digit.lower()) for digit in digits))
+
+    # -- the model answers
+
+    def _ask(self, text: str) -> None:
+        self._caller_text = text
+        self._answer += 1
+        self._answering = True
+        self._clauses = Clauses()
+        self._actions.append(ev.Ask(self._answer, (*self.history, HistoryLine("caller", text))))
+
+    def _answer_text(self, event: ev.AnswerText) -> None:
+        if self._answering and event.answer == self._answer:
+            if self._timing and not self._timing.first_token_ns:
+                self._timing.first_token_ns = self._now
+            self._say_answer(self._clauses.add(event.text))
+
+    def _say_answer(self, clauses: list[str]) -> None:
+        for clause in clauses:
+            if self.reply is None:
+                self._begin_reply("answer")
+            assert self.reply is not None
+            self.reply.kind = "answer"
+            if self._timing and not self._timing.first_clause_ns:
+                self._timing.first_clause_ns = self._now
+            self._say(clause)
+
+    def _answer_tool(self, event: ev.AnswerTool) -> None:
+        if not self._answering or event.answer != self._answer:
+            return
+        if event.name in ENDING_TOOLS:
+            self._ending = event
+        else:
+            self._actions.append(ev.RunTool(event.name, event.arguments, self.turn))
+
+    def _answer_end(self, event: ev.AnswerEnd) -> None:
+        if not self._answering or event.answer != self._answer:
+            return
+        self._answering = False
+        self._say_answer(self._clauses.rest())
+        if self.reply is None and self._ending is None:
+            self._say_answer([self._agent.not_understood[0]])
+        reply = self.reply or self._begin_reply("answer")
+        reply.complete = True
+        self._finish_if_played()
+
+    # -- time passes
+
+    def _say_filler(self) -> None:
+        self._begin_reply("filler")
+        self._say(self._agent.filler)
+        if self._timing:
+            self._timing.filler = True
+
+    def _no_input(self) -> None:
+        if self._prompts < self._rules.no_input.max_prompts:
+            self._say_all("prompt", self._agent.no_input[self._prompts % len(self._agent.no_input)])
+            self._prompts += 1
+        else:
+            self._say_goodbye("no input")
+
+    def _time_is_up(self) -> None:
+        self._drop_answer()
+        if self.reply:
+            self._close_reply(self.reply, interrupted=not self.reply.finished)
+        self._utterance = self._cut = self._timing = None
+        self._say_goodbye("the call's time was up")
+
+    def _say_goodbye(self, reason: str) -> None:
+        self._say_all("goodbye", self._agent.goodbye)
+        self._ending = ev.AnswerTool(self._answer, "hang_up", {"reason": reason})
+
+    def _call_over(self, _: ev.CallOver) -> None:
+        self.phase = "over"
+        for reply in (self._cut, self.reply):
+            if reply:
+                self._close_reply(reply, interrupted=not reply.finished)
+
+    def _end_call(self, reason: str) -> None:
+        self.phase = "over"
+        self._actions.append(ev.EndCall(reason))
+
+    def _write(self, record: Record) -> None:
+        self._actions.append(ev.Write(record))

@@ -1,0 +1,176 @@
+"""The STT actor's work: it follows the ears of its calls, utterance by utterance, and says what it understood.
+
+Between utterances nothing is computed. An utterance begins in the past (the ear keeps 30 s), so nothing is lost when
+its beginning is noticed late, or when another actor has to hear it again from the start.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from actors.actor import Actor
+from actors.pcm import Resampler
+from actors.stt.engine import Hints, SttEngine, SttStream, UnusableHints
+from ipc import descriptors
+from ipc.bus import Bus, Refused
+from ipc.ear import EarReader
+from ipc.messages import Attend, Done, Finish, Hear, Heard, Partial, Release
+from ipc.rings import Bell, Rings
+
+log = logging.getLogger(__name__)
+
+BATCH_FRAMES = 25
+"""An utterance that is heard again from its start is fed half a second at a time, so that other calls come between."""
+
+
+@dataclass
+class _Utterance:
+    number: int
+    reader: EarReader
+    resampler: Resampler
+    frames: int = 0
+    text: str = ""
+
+
+class CallEar:
+    """One call's ear and its recogniser."""
+
+    def __init__(self, call_id: str, rings: Rings, bell: Bell, engine: SttEngine, stream: SttStream) -> None:
+        self.call_id = call_id
+        self.rings = rings
+        self.bell = bell
+        self._stream = stream
+        self._rate = engine.sample_rate
+        self._utterance: _Utterance | None = None
+
+    @property
+    def behind(self) -> bool:
+        return self._utterance is not None and self._utterance.reader.behind > 0
+
+    def begin(self, number: int, from_frame: int) -> None:
+        if self._utterance is not None:
+            self._stream.finish()
+        self._utterance = _Utterance(number, EarReader(self.rings, from_frame), Resampler(self.rings.rate, self._rate))
+
+    def follow(self) -> Partial | None:
+        """Takes a batch of what waits in the ear; returns the guess at the utterance if it has changed."""
+        utterance = self._utterance
+        if utterance is None:
+            return None
+        batch: list[bytes] = []
+        while len(batch) < BATCH_FRAMES and (frame := utterance.reader.read()):
+            batch.append(frame.pcm)
+        if not batch:
+            return None
+        utterance.frames += len(batch)
+        samples = np.frombuffer(b"".join(batch), dtype="<i2")
+        text = self._stream.feed(utterance.resampler.feed(samples))
+        if text == utterance.text:
+            return None
+        utterance.text = text
+        return Partial(call_id=self.call_id, utterance=utterance.number, text=text, to_frame=utterance.reader.position)
+
+    def needs(self, number: int, to_frame: int) -> bool:
+        """True while the utterance has not been fed up to this frame, and the ear has more of it."""
+        utterance = self._utterance
+        if utterance is None or utterance.number != number:
+            raise Refused(f"utterance {number} of call {self.call_id} is not being heard here")
+        return utterance.reader.position < to_frame and utterance.reader.behind > 0
+
+    def finish(self, began_ns: int) -> Heard:
+        utterance, self._utterance = self._utterance, None
+        assert utterance is not None
+        self._stream.feed(utterance.resampler.flush())
+        hearing = self._stream.finish()
+        return Heard(
+            text=hearing.text,
+            confidence=hearing.confidence,
+            frames=utterance.frames,
+            lost=utterance.reader.lost,
+            took_ns=time.monotonic_ns() - began_ns,
+        )
+
+    def close(self) -> None:
+        self._stream.close()
+        self.bell.close()
+        self.rings.close()
+
+
+class Listening:
+    """All calls of one STT actor."""
+
+    def __init__(self, actor: Actor, engine: SttEngine) -> None:
+        self._actor = actor
+        self._bus: Bus = actor.bus
+        self._engine = engine
+        self._ears: dict[str, CallEar] = {}
+        self._askers: dict[str, str] = {}
+        self._bus.on(Attend, self.attend)
+        self._bus.on(Hear, self.hear)
+        self._bus.on(Finish, self.finish)
+        self._bus.on(Release, self.release)
+
+    async def attend(self, sender: str, message: Attend) -> Done:
+        self._drop(message.call_id)
+        try:
+            bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
+            rings = Rings(message.segment)
+            stream = self._engine.open(Hints(message.language, message.grammar))
+        except (LookupError, FileNotFoundError) as error:
+            raise Refused(f"call {message.call_id} is not open: {error}") from error
+        except UnusableHints as error:
+            raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
+        bells.ear_conversation.close()
+        bells.ear_tap.close()
+        bells.mouth_space.close()
+        self._ears[message.call_id] = CallEar(message.call_id, rings, bells.ear_stt, self._engine, stream)
+        self._askers[message.call_id] = sender
+        asyncio.get_running_loop().add_reader(bells.ear_stt.fileno(), self._rung, message.call_id)
+        self._actor.set_calls(len(self._ears))
+        return Done()
+
+    def _rung(self, call_id: str) -> None:
+        ear = self._ears[call_id]
+        ear.bell.clear()
+        if ear.rings.closed:
+            self._drop(call_id)
+            return
+        partial = ear.follow()
+        if partial:
+            self._bus.tell(self._askers[call_id], partial)
+        if ear.behind:
+            ear.bell.ring()
+
+    def _ear(self, call_id: str) -> CallEar:
+        ear = self._ears.get(call_id)
+        if ear is None:
+            raise Refused(f"call {call_id} is not attended by {self._actor.name}")
+        return ear
+
+    async def hear(self, sender: str, message: Hear) -> Done:
+        ear = self._ear(message.call_id)
+        ear.begin(message.utterance, message.from_frame)
+        ear.bell.ring()
+        return Done()
+
+    async def finish(self, sender: str, message: Finish) -> Heard:
+        began_ns = time.monotonic_ns()
+        ear = self._ear(message.call_id)
+        while ear.needs(message.utterance, message.to_frame):
+            ear.follow()
+            await asyncio.sleep(0)
+        return ear.finish(began_ns)
+
+    async def release(self, sender: str, message: Release) -> Done:
+        self._drop(message.call_id)
+        return Done()
+
+    def _drop(self, call_id: str) -> None:
+        ear = self._ears.pop(call_id, None)
+        if ear is not None:
+            asyncio.get_running_loop().remove_reader(ear.bell.fileno())
+            ear.close()
+            self._actor.set_calls(len(self._ears))
