@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ipc.journal import AgentSaid
 from ipc.messages import WordAt
 
 Kind = Literal["greeting", "answer", "prompt", "filler", "goodbye"]
@@ -57,6 +58,21 @@ class Reply:
     def unheard(self) -> str:
         """The rest, from the first word that was not heard."""
         return self.text[len(self.heard()) :].strip()
+
+    def record(self, now_ns: int, *, interrupted: bool) -> AgentSaid:
+        return AgentSaid(
+            at_ns=now_ns,
+            turn=self.turn,
+            kind=self.kind,
+            text=self.text,
+            heard=self.heard(),
+            interrupted=interrupted,
+            generation=self.generation,
+            samples=self.samples,
+            played=self.played,
+            first_ns=self.first_ns,
+            last_ns=self.last_ns,
+        )
 
     def _heard_of(self, clause: Clause) -> str:
         end = clause.first_sample + clause.samples

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from actors.conversation.events import FrameHeard
+from actors.conversation.events import FrameHeard, Transcript
+from ipc.journal import CallerSaid
 from ipc.rings import FRAME_MS
 
 HOLE_FRAMES = 3
@@ -61,6 +62,18 @@ class Utterance:
     @property
     def speech_ms(self) -> int:
         return self.speech_frames * FRAME_MS
+
+    def record(self, now_ns: int, turn: int, transcript: Transcript) -> CallerSaid:
+        return CallerSaid(
+            at_ns=now_ns,
+            turn=turn,
+            text=transcript.text,
+            confidence=transcript.confidence,
+            onset_ns=self.onset_ns,
+            last_speech_ns=self.last_ns,
+            speech_ms=self.speech_ms,
+            lost_frames=transcript.lost_frames,
+        )
 
     def silence_ms(self, frame: FrameHeard) -> int:
         return (frame.number - self.last) * FRAME_MS

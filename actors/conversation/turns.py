@@ -16,14 +16,15 @@ sample played.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from actors.conversation import events as ev
 from actors.conversation.clauses import Clauses
+from actors.conversation.digits import DigitEntry
 from actors.conversation.events import Action, Event, HistoryLine
 from actors.conversation.reply import Clause, Kind, Reply
 from actors.conversation.speech import PREROLL_FRAMES, TAIL_FRAMES, SpeechRun, Utterance
+from actors.conversation.timing import Timing
 from config.agent import Agent
 from config.schema import Turns as Rules
 from ipc import journal
@@ -35,30 +36,8 @@ NOISE_MS = 240
 """Less speech than this, without a word understood, is a cough or a click and no turn."""
 RESUME_FRAMES = 5
 """Frames of speech by which a caller who was taken to be done goes on with the same turn."""
-DIGIT_PAUSE_NS = 1_500_000_000
-"""Digits that follow each other within this are one entry."""
 ENDING_TOOLS = ("hang_up", "transfer")
 """They end the conversation: they are run once the caller has heard the reply, and not at all if they interrupt it."""
-_DIGIT_WORDS = {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"} | {
-    "7": "seven",
-    "8": "eight",
-    "9": "nine",
-    "*": "star",
-    "#": "pound",
-}
-
-
-@dataclass(slots=True)
-class Timing:
-    """Instants of the turn that is being answered; 0 for what has not happened."""
-
-    last_speech_ns: int
-    decided_ns: int
-    heard_ns: int = 0
-    first_token_ns: int = 0
-    first_clause_ns: int = 0
-    first_audio_ns: int = 0
-    filler: bool = False
 
 
 class Turns:
@@ -97,11 +76,10 @@ class Turns:
         self._timing: Timing | None = None
         self._ending: ev.AnswerTool | None = None
         self._flushed_ns = 0
-        self._began_ns = 0
+        self._began_ns: int | None = None
         self._idle_since_ns = 0
         self._prompts = 0
-        self._digits = ""
-        self._digit_ns = 0
+        self._keys = DigitEntry()
         self._now = 0
         self._actions: list[Action] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -146,9 +124,9 @@ class Turns:
         found: list[tuple[int, Callable[[], None]]] = []
         if self.phase == "over":
             return found
-        if self._began_ns and not (self.reply and self.reply.kind == "goodbye"):
+        if self._began_ns is not None and not (self.reply and self.reply.kind == "goodbye"):
             found.append((self._began_ns + int(rules.max_call_s * 1e9), self._time_is_up))
-        if self.phase == "idle" and self._began_ns:
+        if self.phase == "idle" and self._began_ns is not None:
             found.append((self._idle_since_ns + int(rules.no_input.after_s * 1e9), self._no_input))
         if (
             self.phase == "thinking"
@@ -158,8 +136,8 @@ class Turns:
             and self._agent.filler
         ):
             found.append((self._timing.last_speech_ns + rules.filler_after_ms * 1_000_000, self._say_filler))
-        if self._digits and self.phase != "caller":
-            found.append((self._digit_ns + DIGIT_PAUSE_NS, self._digits_complete))
+        if self._keys.digits and self.phase != "caller":
+            found.append((self._keys.complete_ns, self._digits_complete))
         return found
 
     # -- the agent speaks
@@ -222,20 +200,7 @@ class Turns:
     def _write_timing(self, on_wire_ns: int) -> None:
         timing, self._timing = self._timing, None
         if timing:
-            self._write(
-                journal.TurnTimed(
-                    at_ns=self._now,
-                    turn=self.turn,
-                    last_speech_ns=timing.last_speech_ns,
-                    decided_ns=timing.decided_ns,
-                    heard_ns=timing.heard_ns,
-                    first_token_ns=timing.first_token_ns,
-                    first_clause_ns=timing.first_clause_ns,
-                    first_audio_ns=timing.first_audio_ns,
-                    on_wire_ns=on_wire_ns,
-                    filler=timing.filler,
-                )
-            )
+            self._write(timing.record(self._now, self.turn, on_wire_ns))
 
     def _finish_if_played(self) -> None:
         if self.phase in ("agent", "thinking") and self.reply and self.reply.finished:
@@ -255,21 +220,7 @@ class Turns:
         self._commit_caller_text()
         if heard:
             self.history.append(HistoryLine("agent", heard))
-        self._write(
-            journal.AgentSaid(
-                at_ns=self._now,
-                turn=reply.turn,
-                kind=reply.kind,
-                text=reply.text,
-                heard=heard,
-                interrupted=interrupted,
-                generation=reply.generation,
-                samples=reply.samples,
-                played=reply.played,
-                first_ns=reply.first_ns,
-                last_ns=reply.last_ns,
-            )
-        )
+        self._write(reply.record(self._now, interrupted=interrupted))
         if reply is self.reply:
             self.reply = None
 
@@ -373,18 +324,7 @@ class Turns:
         self._ending = None
         if self._timing:
             self._timing.heard_ns = self._now
-        self._write(
-            journal.CallerSaid(
-                at_ns=self._now,
-                turn=self.turn,
-                text=event.text,
-                confidence=event.confidence,
-                onset_ns=utterance.onset_ns,
-                last_speech_ns=utterance.last_ns,
-                speech_ms=utterance.speech_ms,
-                lost_frames=event.lost_frames,
-            )
-        )
+        self._write(utterance.record(self._now, self.turn, event))
         if event.text:
             self._prompts = 0
         self._ask(event.text)
@@ -421,11 +361,10 @@ class Turns:
         )
 
     def _digit_pressed(self, event: ev.DigitPressed) -> None:
-        self._digits += event.digit
-        self._digit_ns = self._now
+        self._keys.press(event.digit, self._now)
 
     def _digits_complete(self) -> None:
-        digits, self._digits = self._digits, ""
+        digits, text = self._keys.take()
         self._write(journal.DigitsPressed(at_ns=self._now, digits=digits))
         self._drop_answer()
         if self.reply:
@@ -434,8 +373,8 @@ class Turns:
         self._utterance = self._ending = None
         self.turn += 1
         self.phase = "thinking"
-        self._timing = Timing(last_speech_ns=self._digit_ns, decided_ns=self._now, heard_ns=self._now)
-        self._ask("pressed " + " ".join(_DIGIT_WORDS.get(digit, digit.lower()) for digit in digits))
+        self._timing = Timing(last_speech_ns=self._now, decided_ns=self._now, heard_ns=self._now)
+        self._ask(text)
 
     # -- the model answers
 

@@ -1,0 +1,33 @@
+"""Keys that the caller presses: those that follow each other closely are one entry."""
+
+from dataclasses import dataclass
+
+PAUSE_NS = 1_500_000_000
+"""After so long without another key the entry is complete."""
+
+_WORDS = {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven"} | {
+    "8": "eight",
+    "9": "nine",
+    "*": "star",
+    "#": "pound",
+}
+
+
+@dataclass(slots=True)
+class DigitEntry:
+    digits: str = ""
+    last_ns: int = 0
+
+    def press(self, digit: str, now_ns: int) -> None:
+        self.digits += digit
+        self.last_ns = now_ns
+
+    @property
+    def complete_ns(self) -> int:
+        """When the entry is complete, if no other key follows."""
+        return self.last_ns + PAUSE_NS
+
+    def take(self) -> tuple[str, str]:
+        """The entry, and how the agent is told of it: ("1#", "pressed one pound"). Begins a new one."""
+        digits, self.digits = self.digits, ""
+        return digits, "pressed " + " ".join(_WORDS.get(digit, digit.lower()) for digit in digits)
