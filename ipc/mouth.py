@@ -66,6 +66,11 @@ class MouthWriter:
         return self._rings.words[_MOUTH_GENERATION]
 
     @property
+    def written(self) -> int:
+        """Slots written since the call began."""
+        return self._rings.words[_MOUTH_WRITTEN]
+
+    @property
     def space(self) -> int:
         """Slots that can be written without waiting."""
         words = self._rings.words

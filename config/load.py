@@ -1,0 +1,97 @@
+"""From files to a checked configuration: `load(path)` gives all settings and agents, or tells all that is wrong."""
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from config.agent import Agent
+from config.check import check_agent
+from config.decode import Decoder, nearest
+from config.problem import ConfigError, Problem
+from config.schema import Settings
+from config.source import read
+
+SHIPPED = Path(__file__).parent / "ai-agent.yaml"
+"""The configuration that ships: the demo agent on the embedded engines."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was configured, checked: names refer to things that are there."""
+
+    path: Path
+    """The file that was loaded."""
+    settings: Settings
+    agents: dict[str, Agent]
+    """By name."""
+
+    @property
+    def agent(self) -> Agent:
+        """The agent that answers where the dialplan names none."""
+        return self.agents[self.settings.agents.default_agent]
+
+
+def load(path: Path) -> Config:
+    """Loads the settings and all agents. Raises `ConfigError`, which holds every mistake in any of the files."""
+    main = Decoder(read(path))
+    settings: Settings | None = None
+    # Where this is refused, the agents are looked at all the same, so that their mistakes are told in the same go.
+    with contextlib.suppress(ConfigError):
+        settings = main.decode(Settings)
+    folder = path.parent / (settings.agents.directory if settings else main.text(("agents", "directory")) or "agents")
+    agents, problems = _load_agents(folder, settings)
+    if settings is not None:
+        _check_settings(settings, folder, {} if problems else agents, main)
+    problems += main.problems
+    if problems or settings is None:
+        raise ConfigError(problems)
+    return Config(path=path, settings=settings, agents=agents)
+
+
+def load_agent(path: Path) -> Agent:
+    """One agent's file by itself; transfer destinations are not looked up. Raises `ConfigError`."""
+    decoder = Decoder(read(path))
+    agent = decoder.decode(Agent)
+    check_agent(agent, None, decoder)
+    if decoder.problems:
+        raise ConfigError(decoder.problems)
+    return agent
+
+
+def _check_settings(settings: Settings, folder: Path, agents: Mapping[str, Agent], decoder: Decoder) -> None:
+    name = settings.active_pipeline
+    if name not in settings.pipelines:
+        decoder.note(("active_pipeline",), f"there is no pipeline `{name}`{nearest(name, settings.pipelines)}")
+    if not folder.is_dir():
+        decoder.note(("agents", "directory"), f"there is no folder {folder}; make it, with one YAML file per agent.")
+    elif not any(folder.glob("*.yaml")):
+        decoder.note(("agents", "directory"), f"the folder {folder} holds no agent; put one there, as *.yaml.")
+    elif agents and settings.agents.default_agent not in agents:
+        name = settings.agents.default_agent
+        decoder.note(("agents", "default_agent"), f"there is no agent `{name}`{nearest(name, agents)}")
+
+
+def _load_agents(folder: Path, settings: Settings | None) -> tuple[dict[str, Agent], list[Problem]]:
+    """The agents of the folder by name, and what is wrong with them."""
+    agents: dict[str, Agent] = {}
+    files: dict[str, Path] = {}
+    problems: list[Problem] = []
+    pipeline = settings.pipelines.get(settings.active_pipeline) if settings else None
+    for file in sorted(folder.glob("*.yaml")):
+        try:
+            decoder = Decoder(read(file))
+            agent = decoder.decode(Agent)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if agent.name in agents:
+            message = f"the agent `{agent.name}` is already in {files[agent.name]}; rename one of the two."
+            decoder.note(("name",), message)
+        if agent.script is None and pipeline is not None and pipeline.llm == "scripted":
+            message = "the active pipeline's `scripted` plays an agent's script; give this one a `script`."
+            decoder.note(("script",), message)
+        check_agent(agent, settings.transfers.destinations if settings else None, decoder)
+        problems += decoder.problems
+        agents[agent.name], files[agent.name] = agent, file
+    return agents, problems

@@ -1,0 +1,42 @@
+"""What ships works as it is: every word can be recognised, and what is said begins with a short clause."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.agent import Agent
+from config.grammar import vocabulary
+from config.load import SHIPPED, load
+
+AGENTS = load(SHIPPED).agents
+each_agent = pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS)
+
+
+@each_agent
+def test_every_word_is_in_the_embedded_recognisers_dictionary(agent: Agent) -> None:
+    pocketsphinx = pytest.importorskip("pocketsphinx")
+    dictionary = Path(pocketsphinx.get_model_path()) / "en-us" / "cmudict-en-us.dict"
+    known = {line.split(maxsplit=1)[0] for line in dictionary.read_text(encoding="utf-8").splitlines()}
+    assert sorted(vocabulary(agent) - known) == []
+
+
+@each_agent
+def test_every_word_is_plain(agent: Agent) -> None:
+    assert [word for word in vocabulary(agent) if not re.fullmatch(r"[a-z]+('[a-z]+)?", word)] == []
+
+
+@each_agent
+def test_what_it_says_has_no_symbols_that_cannot_be_spoken(agent: Agent) -> None:
+    assert agent.script is not None
+    sentences = [agent.greeting, agent.goodbye, agent.filler, *agent.not_understood, *agent.no_input]
+    sentences += [reply for intent in agent.script.intents.values() for reply in intent.reply]
+    for form in agent.script.forms.values():
+        sentences += [*form.confirm, *form.done, *form.reject, *form.cancelled]
+        sentences += [question for questions in form.ask.values() for question in questions]
+    for sentence in sentences:
+        assert re.fullmatch(r"[A-Za-z{}' ,.?!]+[.?!]", sentence), sentence
+
+
+def test_the_default_agent_may_do_everything_that_its_script_does() -> None:
+    assert set(load(SHIPPED).agent.tools) == {"take_booking", "transfer", "hang_up"}
