@@ -8,7 +8,7 @@ mistake is. An agent's own file is in `config/agent.py`.
 import os
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from config.secret import Secret
 
@@ -129,10 +129,14 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Pocketsphinx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The recogniser that needs no download. It hears only what the agent's phrases expect."""
 
-    threshold: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    least_confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     """Least confidence at which an utterance counts as understood: 0 believes everything, 1 nothing."""
-    garbage: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
-    """How readily speech is taken for something that the agent's phrases do not hold: 0 forces all of it into one."""
+    garbage_weight: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-13
+    """Probability of each sound of speech that the agent's phrases do not hold: more of it rejects more."""
+    beam: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-60
+    """How unlikely beside the best a reading may be and still be followed; 1e-48 takes a third less time."""
+    dictionary: str = ""
+    """Path of a pronunciation file (CMU format) with words that the model's own lacks, such as names."""
 
 
 class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +144,10 @@ class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     pocketsphinx: Pocketsphinx = Pocketsphinx()
     """The engine `pocketsphinx`."""
+
+    def of(self, engine: str) -> dict[str, float | str]:
+        """The settings of one engine by name; none for an engine that is not listed."""
+        return structs.asdict(getattr(self, engine)) if hasattr(self, engine) else {}
 
 
 class BargeIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -334,7 +334,7 @@ class Speaking(Message, frozen=True):
     call_id: str
     generation: int
     clause: int
-    first_sample: int
+    written_ns: int
 
 
 class WordAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,13 +23,11 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from ipc import logs
+from ipc import descriptors, logs
 from ipc.lifeline import ORPHANED, Born, Lifeline
 from ipc.progress import Progress, State
 
 log = logging.getLogger(__name__)
-
-LARGEST_REQUEST = 64 * 1024
 
 SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """NumPy's libraries start a thread per core when they are imported, and threads do not survive a fork."""
@@ -70,11 +68,11 @@ class Nursery:
                 self._bury(descriptor)
 
     def _fork(self) -> None:
-        body, descriptors, _, _ = socket.recv_fds(self._control, LARGEST_REQUEST, 1, socket.MSG_CMSG_CLOEXEC)
+        body, files = descriptors.receive_packet(self._control)
         if not body:
             raise SystemExit(ORPHANED)
         lifeline = msgspec.json.decode(body, type=Lifeline)
-        control = socket.socket(fileno=descriptors[0])
+        control = socket.socket(fileno=files[0])
         pid = os.fork()
         if pid == 0:
             self._become(control, lifeline)
@@ -109,7 +107,7 @@ class Nursery:
         self._poll.unregister(pidfd)
         os.close(pidfd)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if code:
+        if code not in (0, -signal.SIGTERM):
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             log.warning("%s %s", name, how)
 

@@ -101,21 +101,20 @@ class Conversations:
             rings = Rings(segment)
         except (LookupError, FileNotFoundError) as error:
             raise Refused(f"call {call_id} is not open: {error}") from error
-        bells.ear_stt.close()
-        bells.ear_tap.close()
-        bells.mouth_space.close()
+        bells.close(but=bells.ear_conversation)
         turns = Turns(
             settings.turns,
             settings.vad.start_frames,
             agent,
             generation=MouthGauge(rings).generation,
-            history=before.history if before else (),
+            history=before.history if before else None,
             turn=before.turn if before else 0,
-            unanswered=before.unanswered if before else None,
         )
         setting = CallSetting(call_id, segment, agent, self._grammars[agent.name])
         file = Journal(journal.path(self._actor.run_dir, call_id))
-        call = self._calls[call_id] = Call(setting, self._bus, settings, self._engines, rings, bells, file, turns)
+        call = self._calls[call_id] = Call(
+            setting, self._bus, settings, self._engines, rings, bells.ear_conversation, file, turns
+        )
         self._actor.set_calls(len(self._calls))
         if started is not None:
             call.write(msgspec.structs.replace(started, rate=rings.rate))
@@ -172,7 +171,7 @@ class Conversations:
             except Refused as refused:
                 log.error("call %s could not be taken over: %s", known.call_id, refused)
             else:
-                log.info("call %s taken over in the middle, %d lines", known.call_id, len(before.history))
+                log.info("call %s taken over in the middle, %d lines", known.call_id, len(before.history.lines))
 
 
 async def serve(actor: Actor) -> None:

@@ -16,7 +16,6 @@ from actors.conversation.voicing import Voicing
 from config.agent import Agent
 from config.schema import Settings
 from ipc.bus import Bus, NoAnswer, Refused
-from ipc.descriptors import CallDescriptors
 from ipc.ear import EarReader
 from ipc.journal import CallEnded, EngineLost, Journal, Noted, Record, ToolRun
 from ipc.messages import (
@@ -33,7 +32,7 @@ from ipc.messages import (
     Transfer,
 )
 from ipc.mouth import MouthGauge
-from ipc.rings import Rings
+from ipc.rings import Bell, Rings
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class Call:
         settings: Settings,
         engines: Engines,
         rings: Rings,
-        bells: CallDescriptors,
+        bell: Bell,
         journal: Journal,
         turns: Turns,
     ) -> None:
@@ -70,7 +69,7 @@ class Call:
         self._settings = settings
         self._agent = setting.agent
         self._rings = rings
-        self._bells = bells
+        self._bell = bell
         self._journal = journal
         self._turns = turns
         self._ear = EarReader(rings)
@@ -93,13 +92,14 @@ class Call:
 
         Raises `NoEngine`.
         """
-        await self._hearing.open()
-        asyncio.get_running_loop().add_reader(self._bells.ear_conversation.fileno(), self._rung)
+        # The agent's first words do not wait for the recogniser: both take some 20 ms, and the caller hears the sum.
+        asyncio.get_running_loop().add_reader(self._bell.fileno(), self._rung)
         self.feed(ev.Started())
+        await self._hearing.open()
 
     async def close(self, cause: str) -> None:
         """Writes down how it ended, and gives everything back."""
-        asyncio.get_running_loop().remove_reader(self._bells.ear_conversation.fileno())
+        asyncio.get_running_loop().remove_reader(self._bell.fileno())
         self._look_at_wire()
         self.feed(ev.CallOver())
         if self._timer:
@@ -111,7 +111,7 @@ class Call:
         for task in self._work:
             task.cancel()
         self._journal.close()
-        self._bells.close()
+        self._bell.close()
         self._rings.close()
 
     def _ended(self, cause: str) -> CallEnded:
@@ -162,7 +162,7 @@ class Call:
 
     def _rung(self) -> None:
         """The audio actor has written to the ear; 20 ms have gone on the wire, too."""
-        self._bells.ear_conversation.clear()
+        self._bell.clear()
         self._look_at_wire()
         while frame := self._ear.read():
             if frame.digit:
@@ -181,7 +181,7 @@ class Call:
         if isinstance(note, Partial):
             self.feed(ev.PartialText(note.utterance, note.text))
         elif isinstance(note, Speaking):
-            self.feed(ev.ClauseBegun(note.generation, note.clause))
+            self.feed(ev.ClauseBegun(note.generation, note.clause, note.written_ns))
         elif isinstance(note, Spoken):
             self._voicing.take(note)
             self.feed(ev.ClauseWritten(note.generation, note.clause, note.first_sample, note.samples, note.words))

@@ -49,3 +49,9 @@ class Clauses:
         if clause:
             self._given += 1
             done.append(clause)
+
+
+def split(text: str) -> list[str]:
+    """The clauses of a text that is known to its end."""
+    clauses = Clauses()
+    return clauses.add(text) + clauses.rest()

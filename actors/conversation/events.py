@@ -64,6 +64,7 @@ class ClauseBegun:
 
     generation: int
     clause: int
+    written_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ call can be replayed from what was recorded of it. All deadlines are absolute: f
 sample played.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 from actors.conversation import events as ev
-from actors.conversation.clauses import Clauses
+from actors.conversation.clauses import Clauses, split
 from actors.conversation.digits import DigitEntry
-from actors.conversation.events import Action, Event, HistoryLine
+from actors.conversation.events import Action, Event
+from actors.conversation.history import History
 from actors.conversation.reply import Clause, Kind, Reply
 from actors.conversation.speech import PREROLL_FRAMES, TAIL_FRAMES, SpeechRun, Utterance
 from actors.conversation.timing import Timing
@@ -50,9 +51,8 @@ class Turns:
         agent: Agent,
         *,
         generation: int = 0,
-        history: Sequence[HistoryLine] = (),
+        history: History | None = None,
         turn: int = 0,
-        unanswered: str | None = None,
     ) -> None:
         self._rules = rules
         self._start_frames = start_frames
@@ -60,7 +60,7 @@ class Turns:
         self.phase: Phase = "idle"
         self.generation = generation
         self.turn = turn
-        self.history = list(history)
+        self.history = history or History()
         self.reply: Reply | None = None
         """What the agent is saying, or is about to."""
         self._cut: Reply | None = None
@@ -71,8 +71,6 @@ class Turns:
         self._answer = 0
         self._answering = False
         self._clauses = Clauses()
-        self._caller_text = unanswered
-        """What the answer answers, until it stands in the history."""
         self._timing: Timing | None = None
         self._ending: ev.AnswerTool | None = None
         self._flushed_ns = 0
@@ -144,11 +142,11 @@ class Turns:
 
     def _started(self, _: ev.Started) -> None:
         self._began_ns = self._now
-        if self._caller_text is not None:
+        if self.history.unanswered is not None:
             self.phase = "thinking"
             self._timing = Timing(last_speech_ns=self._now, decided_ns=self._now, heard_ns=self._now)
-            self._ask(self._caller_text)
-        elif self.history:
+            self._ask(self.history.unanswered)
+        elif self.history.lines:
             self._become_idle()
         else:
             self._say_all("greeting", self._agent.greeting)
@@ -156,8 +154,7 @@ class Turns:
     def _say_all(self, kind: Kind, text: str) -> None:
         """A reply whose text is known beforehand."""
         reply = self._begin_reply(kind)
-        clauses = Clauses()
-        for clause in clauses.add(text) + clauses.rest():
+        for clause in split(text):
             self._say(clause)
         reply.complete = True
         self.phase = "agent"
@@ -179,7 +176,8 @@ class Turns:
 
     def _clause_begun(self, event: ev.ClauseBegun) -> None:
         if self.reply and event.generation == self.reply.generation and self._timing:
-            self._timing.first_audio_ns = self._timing.first_audio_ns or self._now
+            self._timing.first_audio_ns = self._timing.first_audio_ns or event.written_ns
+            self._write_timing(self.reply)
 
     def _clause_written(self, event: ev.ClauseWritten) -> None:
         for reply in (self.reply, self._cut):
@@ -194,13 +192,15 @@ class Turns:
                 reply.played, reply.first_ns, reply.last_ns = event.samples, event.first_ns, event.last_ns
         if self.phase == "thinking" and self.reply and self.reply.played:
             self.phase = "agent"
-            self._write_timing(self.reply.first_ns)
+        if self.reply:
+            self._write_timing(self.reply)
         self._finish_if_played()
 
-    def _write_timing(self, on_wire_ns: int) -> None:
-        timing, self._timing = self._timing, None
-        if timing:
-            self._write(timing.record(self._now, self.turn, on_wire_ns))
+    def _write_timing(self, reply: Reply) -> None:
+        # The word that samples were written may come after the word that they were played.
+        if self._timing and self._timing.first_audio_ns and reply.first_ns:
+            self._write(self._timing.record(self._now, self.turn, reply.first_ns))
+            self._timing = None
 
     def _finish_if_played(self) -> None:
         if self.phase in ("agent", "thinking") and self.reply and self.reply.finished:
@@ -216,18 +216,10 @@ class Turns:
 
     def _close_reply(self, reply: Reply, *, interrupted: bool = False) -> None:
         """Writes down what was heard of a reply, in the journal and in the history."""
-        heard = reply.heard()
-        self._commit_caller_text()
-        if heard:
-            self.history.append(HistoryLine("agent", heard))
+        self.history.answered(reply.heard())
         self._write(reply.record(self._now, interrupted=interrupted))
         if reply is self.reply:
             self.reply = None
-
-    def _commit_caller_text(self) -> None:
-        if self._caller_text is not None:
-            self.history.append(HistoryLine("caller", self._caller_text))
-            self._caller_text = None
 
     def _become_idle(self) -> None:
         self.phase = "idle"
@@ -289,7 +281,6 @@ class Turns:
             self._utterances, old.from_frame, old.onset_ns, run.last, run.last_ns, old.speech_frames + run.frames
         )
         self._timing = None
-        self._caller_text = None
         self.phase = "caller"
         self._actions.append(ev.BeginHearing(self._utterances, old.from_frame))
 
@@ -379,11 +370,10 @@ class Turns:
     # -- the model answers
 
     def _ask(self, text: str) -> None:
-        self._caller_text = text
         self._answer += 1
         self._answering = True
         self._clauses = Clauses()
-        self._actions.append(ev.Ask(self._answer, (*self.history, HistoryLine("caller", text))))
+        self._actions.append(ev.Ask(self._answer, self.history.ask(text)))
 
     def _answer_text(self, event: ev.AnswerText) -> None:
         if self._answering and event.answer == self._answer:

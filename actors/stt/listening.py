@@ -14,6 +14,7 @@ import numpy as np
 from actors.actor import Actor
 from actors.pcm import Resampler
 from actors.stt.engine import Hints, SttEngine, SttStream, UnusableHints
+from config.grammar import grammar
 from ipc import descriptors
 from ipc.bus import Bus, Refused
 from ipc.ear import EarReader
@@ -108,10 +109,22 @@ class Listening:
         self._engine = engine
         self._ears: dict[str, CallEar] = {}
         self._askers: dict[str, str] = {}
+        self._exercise()
         self._bus.on(Attend, self.attend)
         self._bus.on(Hear, self.hear)
         self._bus.on(Finish, self.finish)
         self._bus.on(Release, self.release)
+
+    def _exercise(self) -> None:
+        """Opens and uses a recogniser for each agent, so that the first caller does not wait for what is done once.
+
+        Raises `UnusableHints`: the operator sees it at the start, not the caller in the call.
+        """
+        for agent in self._actor.config.agents.values():
+            stream = self._engine.open(Hints(agent.language, grammar(agent)))
+            stream.feed(np.zeros(self._engine.sample_rate // 2, dtype=np.int16))
+            stream.finish()
+            stream.close()
 
     async def attend(self, sender: str, message: Attend) -> Done:
         self._drop(message.call_id)
@@ -123,9 +136,7 @@ class Listening:
             raise Refused(f"call {message.call_id} is not open: {error}") from error
         except UnusableHints as error:
             raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
-        bells.ear_conversation.close()
-        bells.ear_tap.close()
-        bells.mouth_space.close()
+        bells.close(but=bells.ear_stt)
         self._ears[message.call_id] = CallEar(message.call_id, rings, bells.ear_stt, self._engine, stream)
         self._askers[message.call_id] = sender
         asyncio.get_running_loop().add_reader(bells.ear_stt.fileno(), self._rung, message.call_id)

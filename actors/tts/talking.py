@@ -116,9 +116,7 @@ class Talking:
             rings = Rings(message.segment)
         except (LookupError, FileNotFoundError) as error:
             raise Refused(f"call {message.call_id} is not open: {error}") from error
-        bells.ear_stt.close()
-        bells.ear_conversation.close()
-        bells.ear_tap.close()
+        bells.close(but=bells.mouth_space)
         if message.call_id in self._mouths:  # opened meanwhile, for another clause of the same call
             bells.mouth_space.close()
             rings.close()
@@ -159,7 +157,7 @@ class Talking:
                         call_id=message.call_id,
                         generation=message.generation,
                         clause=message.clause,
-                        first_sample=clause.first_sample,
+                        written_ns=time.monotonic_ns(),
                     ),
                 )
             return clause.wanted

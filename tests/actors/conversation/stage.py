@@ -144,7 +144,7 @@ class Stage:
         self._planned[generation] = first + samples
         done = self.now_ms + self.tts_ms
         self._mouth.append((done, generation, first + samples))
-        self.at(done, ev.ClauseBegun(generation, clause))
+        self.at(done, ev.ClauseBegun(generation, clause, done * MS))
         self.at(done, ev.ClauseWritten(generation, clause, first, samples, tuple(_words(text, first))))
 
     # -- what a test looks at

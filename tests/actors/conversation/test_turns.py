@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from actors.conversation import events as ev
 from actors.conversation.events import HistoryLine
+from actors.conversation.history import History
 from actors.conversation.turns import Turns
 from config.schema import BargeIn, NoInput
 from config.schema import Turns as Rules
@@ -33,7 +34,7 @@ def test_a_question_is_answered_and_both_are_remembered() -> None:
     stage.caller_speaks(2000, 3000)
     stage.run(8000)
     assert stage.conversation == [("agent", GREETING), ("caller", "are you open"), ("agent", "You said are you open.")]
-    assert [(line.who, line.text) for line in stage.machine.history] == [
+    assert [(line.who, line.text) for line in stage.machine.history.lines] == [
         ("agent", GREETING),
         ("caller", "are you open"),
         ("agent", "You said are you open."),
@@ -92,7 +93,7 @@ def test_barge_in_silences_the_agent_and_keeps_what_was_heard_of_its_reply() -> 
     cut = stage.record(AgentSaid)[0]
     assert isinstance(cut, AgentSaid)
     assert cut.interrupted and cut.heard == "Good morning," and cut.text == GREETING
-    assert stage.machine.history[0] == HistoryLine("agent", "Good morning,")
+    assert stage.machine.history.lines[0] == HistoryLine("agent", "Good morning,")
     barged = only(stage.record(BargedIn))
     assert isinstance(barged, BargedIn)
     assert (barged.flushed_ns - barged.onset_ns) // MS == 120  # 140 ms of speech; the onset is a frame's end
@@ -138,7 +139,11 @@ def test_who_goes_on_before_the_answer_is_heard_gets_one_answer_to_all_of_it() -
     assert {said.turn for said in stage.record(CallerSaid)} == {1}  # type: ignore[attr-defined]
     begun = [action.from_frame for _, action in stage.kinds(ev.BeginHearing)]  # type: ignore[union-attr]
     assert begun[0] == begun[1], "heard again from the start of the turn"
-    assert [line.text for line in stage.machine.history] == [GREETING, "on monday at nine", "Booked on monday at nine."]
+    assert [line.text for line in stage.machine.history.lines] == [
+        GREETING,
+        "on monday at nine",
+        "Booked on monday at nine.",
+    ]
 
 
 def test_clauses_are_spoken_while_the_rest_is_still_being_thought() -> None:
@@ -223,7 +228,7 @@ def test_who_talks_without_end_is_answered_all_the_same() -> None:
     stage = Stage(rules=Rules(max_turn_s=5))
     stage.caller_speaks(2000, 60_000)
     stage.run(8000)
-    assert [at for at, _ in stage.kinds(ev.FinishHearing)][0] <= 7000
+    assert next(at for at, _ in stage.kinds(ev.FinishHearing)) <= 7000
 
 
 def test_digits_pressed_together_are_one_entry_and_are_answered() -> None:
@@ -248,8 +253,8 @@ def test_what_comes_from_a_cancelled_answer_or_an_older_utterance_is_left_alone(
 
 
 def test_a_call_taken_over_goes_on_with_its_history_and_answers_what_was_not_answered() -> None:
-    history = (HistoryLine("agent", GREETING),)
-    machine = Turns(Rules(), 3, AGENT, generation=4, history=history, turn=1, unanswered="are you open")
+    history = History([HistoryLine("agent", GREETING)], unanswered="are you open")
+    machine = Turns(Rules(), 3, AGENT, generation=4, history=history, turn=1)
     asked = [action for action in machine.handle(ev.Started(), 1 * MS) if isinstance(action, ev.Ask)]
     assert [line.text for line in asked[0].lines] == [GREETING, "are you open"]
 

@@ -1,0 +1,140 @@
+"""The events WebSocket: opened, read, and opened again for as long as the actor lives.
+
+Asterisk writes with a time limit of 100 ms and closes a connection that is not read (`websocket_write_timeout`), so the
+reader does nothing but queue. Events that fall into a gap are lost for good; whoever reads the queue compares with what
+Asterisk and the supervisor have after every `Up`.
+
+    run()  -->  items:  Up, message, message, Down, Up, message, ...
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator
+
+import aiohttp
+import msgspec
+
+from actors.call_control.ari import Ari, AriError, AriEvent
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 5.0
+"""While we are away callers are sent on in the dialplan: an Asterisk that is back should not wait long for us."""
+STEADY_S = 5.0
+"""A connection that lived this long was a good one: the next pause is a short one again."""
+ASIDE_S = 10.0
+"""Between looks whether the application that another program took is idle. Doubles each time that it is taken again."""
+LONGEST_ASIDE_S = 600.0
+
+
+class Up(msgspec.Struct, frozen=True):
+    """Events come from now on. What happened before is not told."""
+
+    local_address: str
+    """Ours, on this connection: one under which Asterisk's machine can reach this one."""
+
+
+class Down(msgspec.Struct, frozen=True):
+    """No events come."""
+
+    problem: str
+    """One sentence for the operator."""
+
+
+Item = Up | Down | str
+"""A `str` is one message as it came: JSON."""
+
+
+def pauses(chance: Callable[[], float]) -> Iterator[float]:
+    """Seconds before each next try: doubling, of which chance takes up to half, so that many clients spread out."""
+    pause = FIRST_PAUSE_S
+    while True:
+        yield pause * (0.5 + chance() / 2)
+        pause = min(LONGEST_PAUSE_S, pause * 2)
+
+
+class EventStream:
+    def __init__(
+        self,
+        ari: Ari,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.items: asyncio.Queue[Item] = asyncio.Queue()
+        self.replaced = False
+        """Another program has the application now: its calls are not ours to touch."""
+        self._ari = ari
+        self._sleep = sleep
+        self._chance = chance
+        self._aside_s = ASIDE_S
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def run(self) -> None:
+        """Never returns, and never gives up."""
+        pause = pauses(self._chance)
+        while True:
+            try:
+                socket = await self._ari.open_events()
+            except AriError as error:
+                self.items.put_nowait(Down(str(error)))
+                await self._sleep(next(pause))
+                continue
+            opened = asyncio.get_running_loop().time()
+            self.items.put_nowait(Up(_local_address(socket)))
+            problem = await self._read(socket)
+            self.items.put_nowait(Down(problem))
+            if self.replaced:
+                await self._wait_until_idle()
+            if asyncio.get_running_loop().time() - opened > STEADY_S:
+                pause = pauses(self._chance)
+            await self._sleep(next(pause))
+
+    async def stand_aside(self) -> None:
+        """Another program has registered the application: two that take it from each other in turn would lose calls.
+        Comes back, ever more slowly, when no call is in it: the other one has gone, or loses nothing."""
+        self.replaced = True
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+        """Queues messages until the connection ends; why it ended."""
+        self._socket = socket
+        async with socket:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self.items.put_nowait(message.data)
+        self._socket = None
+        if self.replaced:
+            return (
+                f"another program has connected to Asterisk with the application name {self._ari.app_name!r}: calls go "
+                "there; end it, or give one of the two another asterisk.app_name"
+            )
+        return f"Asterisk at {self._ari.origin} has closed the events connection ({socket.close_code})"
+
+    async def _wait_until_idle(self) -> None:
+        while True:
+            await self._sleep(self._aside_s)
+            try:
+                if await self._ari.application_idle():
+                    break
+            except AriError as error:
+                log.debug("whether the application is idle cannot be told: %s", error)
+        self._aside_s = min(LONGEST_ASIDE_S, self._aside_s * 2)
+        self.replaced = False
+
+
+def _local_address(socket: aiohttp.ClientWebSocketResponse) -> str:
+    name = socket.get_extra_info("sockname")
+    return str(name[0]) if name else ""
+
+
+def decoded(message: str) -> AriEvent | None:
+    """The event in a message; None, with a line in the log, when it is none."""
+    try:
+        return msgspec.json.decode(message, type=AriEvent)
+    except msgspec.DecodeError as error:
+        log.error("Asterisk sent an event that cannot be read (%s): %.200s", error, message)
+        return None

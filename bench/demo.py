@@ -1,0 +1,251 @@
+"""`make demo`: the whole system beside the stand-in Asterisk, one synthetic caller, and what came of the call.
+
+    python -m bench.demo [--out out/demo] [--calls 1]
+
+Starts the real supervisor with every actor on the embedded engines, places a call, prints the conversation as it
+happens and then where each turn's time went; writes `call.wav` (caller left, agent right, as on the wire),
+`timeline.svg` and `report.json`. Exit code 0 only if the agent understood every line and answered it rightly.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from bench import report, timeline, wire_wav
+from bench.asterisk import Asterisk
+from bench.asterisk.dialplan import Dialplan, Hangup, NoOp, Stasis
+from bench.asterisk.media.handset import WireLog
+from bench.caller import Caller, Line, Spoken
+from bench.voices import CallerVoice
+from config.load import SHIPPED
+from ipc import journal
+from ipc.bus import Bus, NoAnswer, Refused
+from ipc.journal import AgentSaid, CallEnded, CallerSaid, Record, ToolRun
+from ipc.messages import Journaled, Status, SystemStatus
+
+READY_S = 60.0
+CALL_S = 180.0
+
+SCRIPT = (
+    Line("what are your opening hours", heard=("opening", "hours"), reply="Monday to Friday"),
+    Line("my grandmother has seventeen purple bicycles", reply="did not get that"),
+    Line("can i make an appointment", heard=("appointment",), reply="which day"),
+    Line("where are you", heard=("where", "are", "you"), reply="Maple Street", interrupt_after_ms=900),
+    Line("on thursday", heard=("thursday",), reply="time"),
+    Line("at half past two", heard=("half", "past", "two"), reply="two thirty"),
+    Line("yes please", heard=("yes",), reply="Thursday"),
+    Line("no that is all", heard=("that", "is", "all"), reply="Goodbye"),
+)
+VOICE = CallerVoice("en-us+m3", words_per_minute=150, pitch=45, noise_snr_db=30.0, seed=7)
+
+
+@dataclass
+class System:
+    """A running Ringmaster and the stand-in it is connected to."""
+
+    run_dir: Path
+    asterisk: Asterisk
+    process: asyncio.subprocess.Process
+    bus: Bus
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings_file(out: Path, run_dir: Path, ari_port: int, audio_port: int) -> Path:
+    """The shipped settings with this run's ports and folders."""
+    settings = {
+        "asterisk": {"port": ari_port, "username": "demo", "password": "demo"},
+        "audiosocket": {"port": audio_port},
+        "agents": {"directory": str(SHIPPED.parent / "agents")},
+        "run": {"directory": str(run_dir)},
+        "transfers": {"destinations": {"person": {"context": "people", "extension": "100"}}},
+    }
+    file = out / "settings.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+DIALPLAN: Dialplan = {
+    "inbound": {"1000": [Stasis("asterisk-ai-voice-agent"), NoOp("${AGENT_STATUS}"), Hangup()]},
+    "people": {"100": [Hangup()]},
+}
+
+
+@contextlib.asynccontextmanager
+async def running(out: Path) -> AsyncIterator[System]:
+    """The whole system, ready for calls; stopped at the end. Raises `SystemExit` if it does not start."""
+    out.mkdir(parents=True, exist_ok=True)
+    async with contextlib.AsyncExitStack() as stack:
+        # Not under `out`: the path of a socket has room for 107 characters, and nobody knows how long this one is.
+        run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringmaster-demo-")))
+        asterisk = await stack.enter_async_context(Asterisk(DIALPLAN, user="demo", password="demo"))
+        file = settings_file(out, run_dir, asterisk.port, free_port())
+        log = stack.enter_context((out / "ringmaster.log").open("wb"))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "supervisor.cli", "up", "--config", str(file), stdout=log, stderr=log
+        )
+        stack.push_async_callback(_stop, process)
+        bus = await stack.enter_async_context(Bus(run_dir, "demo"))
+        await until_ready(bus, process, out)
+        yield System(run_dir, asterisk, process, bus)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    await process.wait()
+
+
+async def until_ready(bus: Bus, process: asyncio.subprocess.Process, out: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    problems: Sequence[str] = ()
+    while time.monotonic() < deadline:
+        if process.returncode is not None:
+            break
+        with contextlib.suppress(NoAnswer, Refused):
+            status = await bus.expect("supervisor", Status(), SystemStatus, within=0.5)
+            problems = status.problems
+            if status.ready:
+                return
+        await asyncio.sleep(0.1)
+    tail = (out / "ringmaster.log").read_text(errors="replace").splitlines()[-15:]
+    raise SystemExit("\n".join(["the system did not become ready:", *problems, *tail]))
+
+
+def describe(record: Record) -> str:
+    """One line for a person who watches the call; "" for what they need not see."""
+    match record:
+        case CallerSaid():
+            return f"  caller  {record.text or '(not understood)'}"
+        case AgentSaid():
+            cut = f" [interrupted; unheard: {record.text[len(record.heard) :].strip()}]" if record.interrupted else ""
+            return f"  agent   {record.heard}{cut}"
+        case ToolRun():
+            values = ", ".join(f"{name} {value}" for name, value in record.arguments.items())
+            return f"  tool    {record.name}({values}): {record.outcome}"
+        case CallEnded():
+            return f"  ended   {record.cause}"
+        case _:
+            return ""
+
+
+@dataclass
+class Outcome:
+    """One call: the caller's account, the agent's journal, and what was on the wire."""
+
+    call_id: str
+    spoken: list[Spoken]
+    records: list[Record]
+    wire: WireLog
+    planned: int
+
+    def report(self) -> dict[str, object]:
+        return report.report(self.spoken, self.records, self.planned)
+
+    def write(self, out: Path) -> None:
+        wire_wav.write(out / "call.wav", self.wire)
+        (out / "journal.jsonl").write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in self.records))
+        said = [(line.onset_ns, line.speech_end_ns, line.line.text) for line in self.spoken]
+        (out / "timeline.svg").write_text(timeline.draw(self.records, said))
+
+
+async def one_call(system: System, script: Sequence[Line], voice: CallerVoice) -> Outcome:
+    """Places a call, shows it as it happens, and waits until the agent has written down its end."""
+    ended = asyncio.Event()
+
+    async def journaled(sender: str, event: Journaled) -> None:
+        record = journal.decode(event.record)
+        if line := describe(record):
+            print(line, flush=True)
+        if isinstance(record, CallEnded):
+            ended.set()
+
+    await system.bus.subscribe("conversation.1", Journaled, journaled)
+    phone = system.asterisk.dial("1000", caller_id="5551234")
+    caller = Caller(phone, voice, script)
+    async with asyncio.timeout(CALL_S):
+        await caller.play()
+        await ended.wait()
+    records = list(journal.read(journal.path(system.run_dir, phone.id)))
+    return Outcome(phone.id, caller.spoken, records, phone.log, len(script))
+
+
+def table(made: dict[str, Any]) -> str:
+    """Where the time of each turn went."""
+    lines = [f"{'ms':>6}  " + "  ".join(f"{part:>11}" for part in report.PARTS) + "   caller said"]
+    for turn in made["turns"]:
+        parts = "  ".join(f"{turn['parts_ms'].get(part, 0):11.0f}" for part in report.PARTS)
+        mark = "" if turn["understood"] else "   <- not as expected"
+        lines.append(f"{turn.get('voice_to_voice_ms', 0):6.0f}  {parts}   {turn['caller_said']}{mark}")
+    return "\n".join(lines)
+
+
+def summary(reports: Sequence[dict[str, Any]]) -> str:
+    """The figures over all calls."""
+    turns = [turn for made in reports for turn in made["turns"]]
+    answers = sorted(turn["voice_to_voice_ms"] for turn in turns if "voice_to_voice_ms" in turn)
+    cuts = [turn["barge_in_silence_ms"] for turn in turns if "barge_in_silence_ms" in turn]
+    first = max(made["first_audio_ms"] or 0 for made in reports)
+    late = max(made["audio"]["late_ms"].get("p99", 0) for made in reports)
+    return (
+        f"voice to voice over {len(answers)} turns: p50 {quantile(answers, 0.5):.0f} ms, "
+        f"p95 {quantile(answers, 0.95):.0f} ms; first audio {first:.0f} ms after "
+        f"StasisStart; silent {max(cuts, default=0):.0f} ms after an interruption; "
+        f"pacer late p99 {late:.2f} ms; underruns {sum(made['audio']['underruns'] for made in reports)}; "
+        f"samples lost {sum(made['audio']['samples_made_but_not_played'] for made in reports)}"
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+async def demo(out: Path, calls: int) -> int:
+    began = time.monotonic()
+    print("starting the system beside a stand-in Asterisk ...", flush=True)
+    reports: list[dict[str, Any]] = []
+    async with running(out) as system:
+        print(f"ready after {time.monotonic() - began:.1f} s; the caller dials 1000", flush=True)
+        for _ in range(calls):
+            outcome = await one_call(system, SCRIPT, VOICE)
+            outcome.write(out)
+            reports.append(outcome.report())
+            print("\n" + table(reports[-1]) + "\n", flush=True)
+    (out / "report.json").write_text(json.dumps(reports[-1], indent=2) + "\n")
+    print(summary(reports))
+    ok = all(made["ok"] for made in reports)
+    print(f"{'understood and answered' if ok else 'NOT as expected'}: see {out}/call.wav, timeline.svg, report.json")
+    return 0 if ok else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.demo", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what the call leaves behind")
+    parser.add_argument("--calls", type=int, default=1, help="one after the other; the figures are over all of them")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    return asyncio.run(demo(options.out.resolve(), options.calls))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""What is done about differences between our calls, Asterisk's channels and the supervisor's rings."""
+
+import msgspec
+import pytest
+
+from actors.call_control.ari import Bridge, CallerId, Channel, Dialplan
+from actors.call_control.comparison import (
+    Adopt,
+    Arrive,
+    Bury,
+    DeleteBridge,
+    Found,
+    RemoveChannel,
+    Tell,
+    Verdict,
+    compare,
+)
+from actors.call_control.events import Begun, BridgeGone, CallerLeft, Event, MediaLegArrived, MediaLegEnded
+from actors.call_control.legs import step
+from actors.call_control.moves import THERE
+from actors.call_control.sessions import MediaLeg, Part, Session, SessionStore, Stage, State
+from ipc import media_uuid
+from ipc.messages import OpenedCall
+
+APP = "agent"
+NOW = 10**12
+UUID = media_uuid.make()
+OTHER = media_uuid.make()
+CALL = "17.1"
+MEDIA = f"media-{UUID}"
+OPENED = OpenedCall(call_id=CALL, segment="s", rate=8000, media_uuid=UUID, audio_actor="audio.1")
+
+
+def channel(identifier: str, state: str = "Up", app: str = "Stasis", data: str = APP) -> Channel:
+    return Channel(id=identifier, state=state, caller=CallerId("Ann", "100"), dialplan=Dialplan(app, data))
+
+
+CALLER, LEG = channel(CALL), channel(MEDIA, data=f"{APP},media,{CALL}")
+BRIDGE = Bridge(id=f"call-{CALL}", name=APP, channels=(CALL, MEDIA))
+GONE_UNHEARD = CallerLeft("gone while Asterisk could not be heard")
+TALKING = Session(
+    call_id=CALL,
+    rate=8000,
+    arrived_ns=1,
+    stage=Stage.TALKING,
+    agent="",
+    rings=THERE,
+    conversation=THERE,
+    answered=THERE,
+    bridge=THERE,
+    joined=THERE,
+    media=MediaLeg(uuid=UUID, channel=THERE, in_stasis=True, joined=THERE),
+)
+
+
+def verdicts(
+    *,
+    channels: tuple[Channel, ...] = (CALLER, LEG),
+    bridges: tuple[Bridge, ...] = (BRIDGE,),
+    calls: tuple[OpenedCall, ...] = (OPENED,),
+    before: tuple[Session, ...] = (),
+    after: tuple[Session, ...] = (),
+    ended: tuple[str, ...] = (),
+    alone: bool = True,
+    known: Session | None = None,
+) -> list[Verdict]:
+    """before, after: the sessions when the lists were asked for, and now; known: one of both."""
+    store = SessionStore()
+    if known is not None:
+        before, after = (*before, known), (*after, known)
+    for session in after:
+        store.put(session)
+    found = Found(app_name=APP, channels=channels, bridges=bridges, calls=calls, alone=alone)
+    return compare(found, {session.call_id: session for session in before}, store, set(ended), NOW)
+
+
+def talking(**changes: object) -> Session:
+    return msgspec.structs.replace(TALKING, **changes)
+
+
+# -- calls that we know ------------------------------------------------------------------------------------------------
+
+
+def test_when_all_is_as_we_believe_nothing_is_done() -> None:
+    assert verdicts(known=talking()) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "channels", "bridges", "event"),
+    [
+        ("the caller hung up", (LEG,), (BRIDGE,), GONE_UNHEARD),
+        (
+            "the caller is elsewhere in the dialplan",
+            (channel(CALL, app="Dial", data="x"), LEG),
+            (BRIDGE,),
+            GONE_UNHEARD,
+        ),
+        ("Asterisk was restarted", (), (), GONE_UNHEARD),
+        ("the media leg is gone", (CALLER,), (BRIDGE,), MediaLegEnded(MEDIA, "gone unheard")),
+        ("the bridge is gone", (CALLER, LEG), (), BridgeGone()),
+    ],
+)
+def test_a_call_is_told_what_it_missed(
+    what: str, channels: tuple[Channel, ...], bridges: tuple[Bridge, ...], event: Event
+) -> None:
+    assert verdicts(channels=channels, bridges=bridges, known=talking()) == [Tell(CALL, event)], what
+
+
+def test_a_media_leg_whose_arrival_was_missed_arrives() -> None:
+    leg = MediaLeg(uuid=UUID, channel=THERE)
+    assert verdicts(known=talking(media=leg, stage=Stage.CONNECTING)) == [Tell(CALL, MediaLegArrived(MEDIA))]
+
+
+def test_legs_whose_making_is_under_way_are_not_missed() -> None:
+    leg = MediaLeg(uuid=UUID, channel=Part(State.PENDING))
+    unmade = talking(media=leg, bridge=Part(State.PENDING), stage=Stage.CONNECTING)
+    assert verdicts(channels=(CALLER,), bridges=(), known=unmade) == []
+
+
+def test_a_call_that_began_or_ended_while_the_lists_were_on_their_way_is_left_alone() -> None:
+    assert verdicts(channels=(), bridges=(), calls=(), after=(TALKING,)) == []
+    assert verdicts(before=(TALKING,)) == []
+    assert verdicts(channels=(), bridges=(), calls=(), before=(TALKING,), after=(talking(arrived_ns=2),)) == []
+    assert verdicts(channels=(), bridges=(), calls=(), known=talking(stage=Stage.CLEARING)) == []
+
+
+# -- calls that we do not know -----------------------------------------------------------------------------------------
+
+
+def test_a_predecessors_call_is_adopted_with_all_its_parts_and_needs_nothing_more() -> None:
+    [verdict] = verdicts()
+    assert isinstance(verdict, Adopt)
+    session, commands = step(verdict.session, Begun(), NOW)
+    assert session.stage is Stage.TALKING
+    assert [type(command).__name__ for command in commands] == ["Note", "Note"]
+    assert (session.caller_number, session.caller_name, session.segment) == ("100", "Ann", "s")
+
+
+def test_an_adopted_call_makes_what_is_missing() -> None:
+    bridge = Bridge(id=BRIDGE.id, name=APP, channels=())
+    [verdict] = verdicts(channels=(CALLER,), bridges=(bridge,))
+    assert isinstance(verdict, Adopt)
+    _, commands = step(verdict.session, Begun(), NOW)
+    assert [type(command).__name__ for command in commands] == ["Note", "ExpectMedia", "Join"]
+
+
+def test_a_call_whose_caller_is_gone_is_buried_with_all_that_is_left_of_it() -> None:
+    [verdict] = verdicts(channels=(LEG,))
+    assert isinstance(verdict, Bury)
+    _, commands = step(verdict.session, Begun(), NOW)
+    assert [type(command).__name__ for command in commands] == ["RemoveMedia", "EndConversation", "RemoveBridge"]
+
+
+@pytest.mark.parametrize(
+    ("what", "caller", "bridges"),
+    [("no bridge yet", CALLER, ()), ("not answered yet", channel(CALL, state="Ring"), (BRIDGE,))],
+)
+def test_a_call_that_was_not_set_up_is_buried_and_its_caller_arrives_anew(
+    what: str, caller: Channel, bridges: tuple[Bridge, ...]
+) -> None:
+    found = verdicts(channels=(caller,), bridges=bridges)
+    assert [type(verdict) for verdict in found] == [Bury, Arrive], what
+
+
+def test_a_caller_who_ended_while_the_lists_were_on_their_way_does_not_arrive() -> None:
+    assert verdicts(channels=(CALLER,), bridges=(), calls=(), ended=(CALL,)) == []
+    assert [type(verdict) for verdict in verdicts(ended=(CALL,))] == [Bury]
+
+
+def test_a_caller_whom_nobody_serves_arrives() -> None:
+    assert verdicts(channels=(CALLER,), bridges=(), calls=()) == [Arrive(CALLER)]
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        channel("18.1", app="Dial", data="PJSIP/100"),
+        channel("18.1", data="another-agent"),
+        channel("18.1", state="Down"),
+        channel(f"media-{OTHER}", app="AppDial2", data="(Outgoing Line)"),
+        channel("media-40325ec2-5efd-4bd3-805f-53576e581d13", app="Dial", data="x"),
+    ],
+)
+def test_channels_of_others_are_not_touched(stranger: Channel) -> None:
+    assert verdicts(channels=(stranger,), bridges=(Bridge(id="call-1", name="theirs"),), calls=()) == []
+
+
+def test_legs_and_bridges_of_ours_that_belong_to_no_call_are_removed() -> None:
+    leg = channel(f"media-{OTHER}", data=f"{APP},media,9.9")
+    bridge = Bridge(id="call-9.9", name=APP)
+    found = verdicts(channels=(CALLER, LEG, leg), bridges=(BRIDGE, bridge), known=talking())
+    assert found == [RemoveChannel(leg.id), DeleteBridge(bridge.id)]
+
+
+def test_direct_calls_are_adopted_whatever_asterisk_says() -> None:
+    opened = OpenedCall(call_id=f"direct-{OTHER}", segment="s", rate=8000, media_uuid=OTHER, audio_actor="a")
+    [verdict] = verdicts(channels=(), bridges=(), calls=(opened,))
+    assert isinstance(verdict, Adopt)
+    assert (verdict.session.direct, verdict.session.stage) == (True, Stage.TALKING)
+    assert verdicts(channels=(), bridges=(), calls=(), known=talking(call_id=opened.call_id, direct=True)) == []
+
+
+def test_while_another_program_has_the_application_only_our_own_calls_are_judged() -> None:
+    stranger = channel("18.1")
+    found = verdicts(channels=(LEG, stranger), calls=(OPENED,), alone=False, known=talking())
+    assert found == [Tell(CALL, GONE_UNHEARD)]
