@@ -1,5 +1,6 @@
 """A call as a picture: who spoke when, where turns were decided, what was interrupted, how long answers took."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -7,9 +8,10 @@ from html import escape
 from bench.report import PARTS, parts_ms
 from ipc.journal import AgentSaid, BargedIn, CallEnded, CallerSaid, CallStarted, Record, TurnTimed
 
-ROW_S = 20.0
+ROW_S = 15.0
 WIDTH, LEFT, RIGHT = 1400, 90, 20
-LANE, ROW, TOP = 34, 158, 96
+LANE, ROW, TOP = 46, 204, 112
+BAR, TEXT_LINES = 12, 2
 CALLER, AGENT, CUT, INK, FAINT = "#2f6fb3", "#2e8b57", "#c9e4d4", "#222222", "#8a8a8a"
 PART_COLOURS = dict(zip(PARTS, ("#f2c14e", "#e07a3f", "#b5495b", "#7d5ba6", "#5c7cfa"), strict=True))
 CHARACTER_PX = 6.1
@@ -17,7 +19,7 @@ CHARACTER_PX = 6.1
 
 @dataclass
 class Picture:
-    """SVG elements on rows of twenty seconds."""
+    """SVG elements on rows of fifteen seconds, three lanes each: caller, answer time, agent."""
 
     start_ns: int
     end_ns: int
@@ -37,32 +39,33 @@ class Picture:
             found.append((row, LEFT + (a - row * ROW_S) * scale, max(1.0, (b - a) * scale)))
         return found
 
-    def bar(self, from_ns: int, to_ns: int, lane: int, colour: str, text: str = "", *, height: int = LANE - 8) -> None:
-        """A stretch of time in a lane; the text stands in its first piece, as far as there is room."""
+    def bar(self, from_ns: int, to_ns: int, lane: int, colour: str, text: str = "") -> None:
+        """A stretch of time in a lane; the text is shown under the pointer."""
         for row, x, width in self.spans(from_ns, to_ns):
             y = TOP + row * ROW + lane * LANE
             self.parts.append(
-                f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}" rx="3" fill="{colour}">'
+                f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="3" fill="{colour}">'
                 f"<title>{escape(text)}</title></rect>"
             )
 
-    def words(self, at_ns: int, lane: int, text: str, colour: str, room_ns: int) -> None:
-        """Text that begins at a time, cut to the room that it has."""
+    def words(self, at_ns: int, until_ns: int, lane: int, text: str, colour: str) -> None:
+        """Text under a bar, on two lines, cut where something else begins or the row ends."""
         row, x, _ = self.spans(at_ns, at_ns)[0]
-        room = max(room_ns / 1e9 * (WIDTH - LEFT - RIGHT) / ROW_S, 60.0)
-        room = min(room, WIDTH - RIGHT - x)
-        letters = int(room / CHARACTER_PX)
-        shown = text if len(text) <= letters else text[: max(1, letters - 1)] + "…"
-        y = TOP + row * ROW + lane * LANE + 17
-        self.parts.append(f'<text x="{x + 4:.1f}" y="{y}" fill="{colour}">{escape(shown)}</text>')
+        room = (until_ns - at_ns) / 1e9 * (WIDTH - LEFT - RIGHT) / ROW_S - 8
+        letters = int(min(room, WIDTH - RIGHT - x) / CHARACTER_PX)
+        lines = textwrap.wrap(text, max(letters, 8), max_lines=TEXT_LINES, placeholder=" …")
+        for number, line in enumerate(lines):
+            y = TOP + row * ROW + lane * LANE + BAR + 12 + 12 * number
+            self.parts.append(f'<text x="{x:.1f}" y="{y}" font-size="11" fill="{colour}">{escape(line)}</text>')
 
-    def mark(self, at_ns: int, colour: str, text: str, lane: float) -> None:
+    def mark(self, at_ns: int, colour: str, text: str) -> None:
+        """An instant, from the top of its row to the bottom."""
         row, x, _ = self.spans(at_ns, at_ns)[0]
         y = TOP + row * ROW
         self.parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + 3 * LANE}" stroke="{colour}"'
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 14}" y2="{y + 3 * LANE - 8}" stroke="{colour}"'
             ' stroke-dasharray="3 2"/>'
-            f'<text x="{x + 3:.1f}" y="{y + lane * LANE}" fill="{colour}" font-size="10">{escape(text)}</text>'
+            f'<text x="{x + 4:.1f}" y="{y - 6}" fill="{colour}" font-size="11">{escape(text)}</text>'
         )
 
     def svg(self, title: str, subtitle: str) -> str:
@@ -91,12 +94,12 @@ class Picture:
         for row in range(self.rows):
             y = TOP + row * ROW
             for name, lane in (("caller", 0), ("answer time", 1), ("agent", 2)):
-                made.append(f'<text x="{LEFT - 8}" y="{y + lane * LANE + 17}" text-anchor="end">{name}</text>')
+                made.append(f'<text x="{LEFT - 8}" y="{y + lane * LANE + 10}" text-anchor="end">{name}</text>')
             for second in range(int(ROW_S) + 1):
                 x = LEFT + second * (WIDTH - LEFT - RIGHT) / ROW_S
                 made.append(
-                    f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + 3 * LANE}" stroke="#eeeeee"/>'
-                    f'<text x="{x:.1f}" y="{y + 3 * LANE + 14}" text-anchor="middle" font-size="10"'
+                    f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + 3 * LANE - 8}" stroke="#eeeeee"/>'
+                    f'<text x="{x:.1f}" y="{y + 3 * LANE + 6}" text-anchor="middle" font-size="10"'
                     f' fill="{FAINT}">{int(row * ROW_S + second)} s</text>'
                 )
         return "".join(made)
@@ -108,20 +111,21 @@ def draw(records: Sequence[Record], sent_by_caller: Sequence[tuple[int, int, str
     ended = next((record for record in records if isinstance(record, CallEnded)), None)
     end_ns = ended.at_ns if ended else max(record.at_ns for record in records)
     picture = Picture(started.arrived_ns, end_ns)
-    for record in records:
-        if isinstance(record, AgentSaid) and record.first_ns:
-            _agent(picture, record)
-        elif isinstance(record, TurnTimed):
-            _answer_time(picture, record)
-    for begin_ns, to_ns, text in sent_by_caller:
+    replies = [record for record in records if isinstance(record, AgentSaid) and record.first_ns]
+    for reply, until_ns in zip(replies, [later.first_ns for later in replies[1:]] + [end_ns], strict=True):
+        _agent(picture, reply, until_ns)
+    begins = [begin_ns for begin_ns, _, _ in sent_by_caller[1:]] + [end_ns]
+    for (begin_ns, to_ns, text), until_ns in zip(sent_by_caller, begins, strict=True):
         picture.bar(begin_ns, to_ns, 0, CALLER, text)
-        picture.words(begin_ns, 0, text, "white" if (to_ns - begin_ns) / 1e9 > 1 else INK, to_ns - begin_ns)
+        picture.words(begin_ns, until_ns, 0, text, CALLER)
     for record in records:
-        if isinstance(record, BargedIn):
+        if isinstance(record, TurnTimed):
+            _answer_time(picture, record)
+        elif isinstance(record, BargedIn):
             silent = (max(record.silent_ns, record.flushed_ns) - record.onset_ns) / 1e6
-            picture.mark(record.onset_ns, "#c0392b", f"interrupted: silent after {silent:.0f} ms", 1.25)
+            picture.mark(record.onset_ns, "#c0392b", f"interrupted, silent after {silent:.0f} ms")
         elif isinstance(record, CallerSaid) and not record.text:
-            picture.mark(record.last_speech_ns, "#b5495b", "not understood", 1.25)
+            picture.mark(record.last_speech_ns, "#b5495b", "not understood")
     said = [record for record in records if isinstance(record, TurnTimed)]
     typical = sorted((record.on_wire_ns - record.last_speech_ns) / 1e6 for record in said)
     middle = f", answers in {typical[len(typical) // 2]:.0f} ms (median)" if typical else ""
@@ -129,28 +133,28 @@ def draw(records: Sequence[Record], sent_by_caller: Sequence[tuple[int, int, str
     seconds = (end_ns - started.arrived_ns) / 1e9
     return picture.svg(
         f"Call of {seconds:.0f} s with {started.agent}{middle}",
-        f"{engines}; from the caller's last sound to the first of the answer on the wire, in ms, above each answer",
+        f"{engines}; from the caller's last sound to the first of the answer on the wire, in ms, under each answer",
     )
 
 
-def _agent(picture: Picture, said: AgentSaid) -> None:
+def _agent(picture: Picture, said: AgentSaid, until_ns: int) -> None:
     end_ns = said.last_ns + 20_000_000
     picture.bar(said.first_ns, end_ns, 2, AGENT, said.heard)
-    picture.words(said.first_ns, 2, said.heard, "white", end_ns - said.first_ns)
+    picture.words(said.first_ns, until_ns, 2, said.heard, AGENT)
     if said.interrupted and said.played < said.samples:
-        # As long as it would have been, thin, under what the caller said instead.
+        # As long as it would have been, had the caller not spoken, but not into the next reply.
         share = (end_ns - said.first_ns) / max(1, said.played)
         rest_ns = int((said.samples - said.played) * share)
-        picture.bar(end_ns, end_ns + rest_ns, 2, CUT, said.text[len(said.heard) :])
+        picture.bar(end_ns, min(end_ns + rest_ns, until_ns), 2, CUT, said.text[len(said.heard) :])
 
 
 def _answer_time(picture: Picture, timed: TurnTimed) -> None:
     at = timed.last_speech_ns
     for part, ms in parts_ms(timed).items():
-        picture.bar(at, at + int(ms * 1e6), 1, PART_COLOURS[part], f"{part}: {ms:.0f} ms", height=12)
+        picture.bar(at, at + int(ms * 1e6), 1, PART_COLOURS[part], f"{part}: {ms:.0f} ms")
         at += int(ms * 1e6)
     whole = (timed.on_wire_ns - timed.last_speech_ns) / 1e6
     row, x, _ = picture.spans(timed.last_speech_ns, timed.last_speech_ns)[0]
     picture.parts.append(
-        f'<text x="{x:.1f}" y="{TOP + row * ROW + LANE + 25}" font-size="11" fill="{INK}">{whole:.0f} ms</text>'
+        f'<text x="{x:.1f}" y="{TOP + row * ROW + LANE + BAR + 12}" font-size="11" fill="{INK}">{whole:.0f} ms</text>'
     )

@@ -23,6 +23,9 @@ from ipc.rings import Bell, Rings
 
 log = logging.getLogger(__name__)
 
+SPARE_AFTER_S = 1.0
+"""A recogniser takes 50 ms to make. The next call's is made once the last one's first words are behind us."""
+
 BATCH_FRAMES = 25
 """An utterance that is heard again from its start is fed half a second at a time, so that other calls come between."""
 
@@ -109,29 +112,37 @@ class Listening:
         self._engine = engine
         self._ears: dict[str, CallEar] = {}
         self._askers: dict[str, str] = {}
-        self._exercise()
+        self._spares: dict[Hints, SttStream] = {}
+        for agent in actor.config.agents.values():
+            self._make_spare(Hints(agent.language, grammar(agent)))
         self._bus.on(Attend, self.attend)
         self._bus.on(Hear, self.hear)
         self._bus.on(Finish, self.finish)
         self._bus.on(Release, self.release)
 
-    def _exercise(self) -> None:
-        """Opens and uses a recogniser for each agent, so that the first caller does not wait for what is done once.
+    def _make_spare(self, hints: Hints) -> None:
+        """Makes and uses the recogniser that the next call with these hints gets, so that it does not wait for it.
 
         Raises `UnusableHints`: the operator sees it at the start, not the caller in the call.
         """
-        for agent in self._actor.config.agents.values():
-            stream = self._engine.open(Hints(agent.language, grammar(agent)))
+        if hints not in self._spares:
+            stream = self._spares[hints] = self._engine.open(hints)
             stream.feed(np.zeros(self._engine.sample_rate // 2, dtype=np.int16))
             stream.finish()
-            stream.close()
+
+    def _stream(self, hints: Hints) -> SttStream:
+        spare = self._spares.pop(hints, None)
+        if spare is None:
+            return self._engine.open(hints)
+        asyncio.get_running_loop().call_later(SPARE_AFTER_S, self._make_spare, hints)
+        return spare
 
     async def attend(self, sender: str, message: Attend) -> Done:
         self._drop(message.call_id)
         try:
             bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
             rings = Rings(message.segment)
-            stream = self._engine.open(Hints(message.language, message.grammar))
+            stream = self._stream(Hints(message.language, message.grammar))
         except (LookupError, FileNotFoundError) as error:
             raise Refused(f"call {message.call_id} is not open: {error}") from error
         except UnusableHints as error:

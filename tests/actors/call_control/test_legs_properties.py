@@ -95,7 +95,7 @@ anything: st.SearchStrategy[Event] = st.one_of(
 seconds = st.sampled_from([0.01, 0.3, 1.0, 5.0, 30.0])
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(st.one_of(anything, anything, st.just(CallerLeft("c")), seconds), max_size=60), st.booleans())
 def test_no_event_in_no_order_is_too_much_for_a_call_and_the_end_of_the_caller_always_ends_it(
     happenings: list[Event | float], direct: bool
@@ -174,7 +174,7 @@ class Chance:
             self.call.conversation_dies()
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data(), st.integers(0, 40), st.booleans())
 def test_when_the_caller_is_gone_and_all_is_answered_everything_made_has_been_removed_exactly_once(
     data: st.DataObject, length: int, direct: bool
@@ -197,7 +197,7 @@ def test_when_the_caller_is_gone_and_all_is_answered_everything_made_has_been_re
     assert len(asked) == direct, "an offered call is answered exactly once"
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.integers(0, 30))
 def test_while_the_caller_is_up_and_asterisk_works_the_call_comes_back_to_talking_or_the_caller_is_sent_away(
     data: st.DataObject, length: int
