@@ -103,11 +103,11 @@ class Actors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     conversation: Actor = Actor()
     """Turn-taking and tools. One process serves many calls."""
-    stt: ModelActor = ModelActor()
+    stt: ModelActor = ModelActor(count=2)
     """Speech recognition."""
-    llm: ModelActor = ModelActor()
+    llm: ModelActor = ModelActor(count=2)
     """Language models."""
-    tts: ModelActor = ModelActor()
+    tts: ModelActor = ModelActor(count=2)
     """Speech synthesis."""
     restart: Restart = Restart()
     """Limits on restarts, for each role by itself."""

@@ -1,12 +1,20 @@
 """Which actor of a role serves a call, and which one takes over when it dies or does not answer."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.messages import ActorChanged, Message
 
 log = logging.getLogger(__name__)
+
+DOUBT_S = 10.0
+"""An actor that did not answer is asked last for so long: the supervisor has killed it by then, or it was only busy."""
+
+PATIENCE_S = 10.0
+"""In the middle of a call an engine is waited for, when all are down: one is started again within a second or two."""
 
 Lost = Callable[[str, str, str, str], None]
 """Called with the role, the actor that was lost, why, and the actor that took over ("" for none)."""
@@ -24,36 +32,91 @@ class Engines:
     """The STT, LLM and TTS actors as this conversation actor knows them from the supervisor's events."""
 
     def __init__(self, bus: Bus, names: dict[str, list[str]]) -> None:
-        """`names`: the actors of each role, the preferred one first."""
+        """`names`: the actors of each role."""
         self._bus = bus
         self._names = names
         self._dead: set[str] = set()
+        self._doubted: dict[str, float] = {}
+        self._asking: dict[str, set[asyncio.Future[None]]] = {}
+        self._back = asyncio.Event()
         self._turn = 0
 
     def note(self, event: ActorChanged) -> None:
         if event.state == "ready":
             self._dead.discard(event.name)
-        else:
-            self._dead.add(event.name)
+            self._doubted.pop(event.name, None)
+            self._back.set()
+            return
+        self._dead.add(event.name)
+        for died in self._asking.get(event.name, ()):
+            if not died.done():
+                died.set_result(None)
 
     def order(self, role: str, current: str = "") -> list[str]:
-        """Whom to ask, in order: `current` first if it lives, then the others in turn, those believed dead last."""
+        """Whom to ask, in order: `current` first if all is well with it, then the others in turn, the dead last."""
         names = self._names[role]
         self._turn += 1
         start = self._turn % len(names)
         rotated = names[start:] + names[:start]
-        return sorted(rotated, key=lambda name: (name in self._dead, name != current))
+        now = time.monotonic()
 
-    async def ask(self, role: str, current: str, command: Message, within: float) -> tuple[str, Message]:
-        """The first actor that takes the command, and its reply. Raises `NoEngine` when none does."""
+        def rank(name: str) -> tuple[bool, bool, bool]:
+            return name in self._dead, self._doubted.get(name, 0.0) > now, name != current
+
+        return sorted(rotated, key=rank)
+
+    async def ask(
+        self, role: str, current: str, command: Message, within: float, patience: float = PATIENCE_S
+    ) -> tuple[str, Message]:
+        """The first actor that takes the command, and its reply. Raises `NoEngine` when none does.
+
+        `within` is for each of them, in seconds. While none is there, waits for one up to `patience` seconds.
+        """
+        until = time.monotonic() + patience
+        while True:
+            self._back.clear()
+            try:
+                return await self._ask_all(self.order(role, current), command, within)
+            except NoEngine as error:
+                if error.busy is False or not await self._one_comes_back(until):
+                    raise
+
+    async def _ask_all(self, names: Sequence[str], command: Message, within: float) -> tuple[str, Message]:
         answers: list[str] = []
         busy = True
-        for name in self.order(role, current):
+        for name in names:
             try:
-                return name, await self._bus.ask(name, command, within=within)
+                return name, await self.ask_one(name, command, within)
             except Refused as refused:
                 answers.append(f"{name}: {refused}")
                 busy = busy and refused.busy
             except NoAnswer as silence:
                 answers.append(str(silence))
         raise NoEngine("; ".join(answers), busy=busy)
+
+    async def _one_comes_back(self, until: float) -> bool:
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                await self._back.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def ask_one(self, name: str, command: Message, within: float) -> Message:
+        """Like `Bus.ask`, but does not wait for the deadline of an actor that is dead. Raises `Refused`, `NoAnswer`."""
+        if name in self._dead:
+            raise NoAnswer(f"{name} is down")
+        died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asking.setdefault(name, set()).add(died)
+        asking = asyncio.ensure_future(self._bus.ask(name, command, within=within))
+        try:
+            await asyncio.wait((asking, died), return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return await asking
+            raise NoAnswer(f"{name} died before it had answered {type(command).__name__}")
+        except NoAnswer:
+            self._doubted[name] = time.monotonic() + DOUBT_S
+            raise
+        finally:
+            self._asking[name].discard(died)
+            asking.cancel()

@@ -33,8 +33,8 @@ class Hearing:
         self._order = asyncio.Lock()
 
     async def open(self) -> None:
-        """Raises `NoEngine`."""
-        self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S)
+        """Raises `NoEngine` at once: a call that cannot be heard is better not answered."""
+        self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=0.0)
 
     async def begin(self, utterance: int, from_frame: int) -> None:
         async with self._order:
@@ -59,7 +59,7 @@ class Hearing:
     async def _ask(self, command: Message, within: float) -> Message | None:
         for _ in range(2):
             try:
-                return await self._bus.ask(self.actor, command, within=within)
+                return await self._engines.ask_one(self.actor, command, within)
             except (Refused, NoAnswer) as error:
                 if not await self._move(str(error)):
                     break
@@ -68,9 +68,12 @@ class Hearing:
     async def _move(self, reason: str) -> bool:
         lost = self.actor
         try:
-            await self.open()
+            self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S)
+            if self.actor != lost:
+                # It may only have been slow; two that listen for the same bell would miss half of its rings.
+                self._bus.tell(lost, Release(call_id=self._attend.call_id))
             if self._utterance is not None:
-                await self._bus.ask(self.actor, self._utterance, within=HEAR_S)
+                await self._engines.ask_one(self.actor, self._utterance, HEAR_S)
         except (NoEngine, Refused, NoAnswer) as error:
             log.error("call %s: nobody can hear the caller: %s", self._attend.call_id, error)
             self._lost("stt", lost, reason, "")

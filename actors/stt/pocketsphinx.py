@@ -15,6 +15,7 @@ import pocketsphinx
 
 from actors.stt.engine import Hearing, Hints, Pcm, SttStream, UnusableHints
 from actors.stt.jsgf import GrammarError, parse
+from actors.stt.line import Line
 from actors.stt.narrowband import write_files
 from actors.stt.pronunciations import Pronunciations
 from actors.stt.word_graph import WordGraph, word_graph
@@ -26,11 +27,16 @@ BLOCK = 320
 """Samples given to the decoder at a time, 20 ms: the result does not depend on how the caller cuts the speech."""
 NO_WORD = "(NULL)"
 """Name of the silent arcs in the decoder's result."""
+FRAME_SECONDS = 0.01
+NATS = 1024.0
+"""The decoder's scores are in 1024ths of nats: it gives exp(score / 1024) of them."""
 TINY = 1e-300
+LEVEL_CHECKS = (20, 40, 80)
+"""After so many blocks of a call's first utterance its level is looked at: 0.4, 0.8 and 1.6 s."""
 MODEL = "en-us"
 KEPT_GRAMMARS = 16
-TELEPHONE_MEAN = (54.5, -6.7, 2.7, -3.2, -3.2, -5.8, -5.4, -0.7, -0.2, -2.0, 1.5, -0.6, 1.1)
-"""Mean cepstra of speech at -22 dBFS over a telephone: what a call starts with, before its own are known."""
+GARBAGE_POWER = 12
+"""Scales the setting: each phone in the garbage is paid for as 12 that are as likely as it says."""
 
 
 class Pocketsphinx:
@@ -42,21 +48,23 @@ class Pocketsphinx:
     def __init__(
         self,
         *,
-        garbage_weight: float = 1e-13,
-        least_confidence: float = 0.5,
+        threshold: float = 0.5,
+        garbage: float = 0.1,
         beam: float = 1e-60,
         dictionary: str = "",
     ) -> None:
-        """`garbage_weight` is the probability of each phone in the garbage; more of it rejects more.
+        """Takes what decides between hearing wrong and not hearing, and how much the search may cost.
 
-        Speech heard with less than `least_confidence` counts as not understood. `beam` is how unlikely beside the best
-        a hypothesis may be and still be followed: 1e-48 takes a third less time and errs a little more. `dictionary` is
-        the path of a file with words that the model's dictionary lacks, names above all, or says otherwise.
+        `threshold` is the least confidence, 0 to 1, at which speech counts as understood. `garbage`, 0 to 1, is how
+        readily speech is spelled out instead of understood; at 0 it never is. `beam` is how unlikely beside the best a
+        hypothesis may be and still be followed: 1e-48 takes a third less time, and "um" costs more sentences.
+        `dictionary` is the path of a file with words that the model's dictionary lacks, names above all, or says
+        otherwise.
 
         Raises OSError if the dictionary cannot be read.
         """
-        self._least_confidence = least_confidence
-        self._garbage_weight = garbage_weight
+        self._threshold = threshold
+        self._garbage_weight = garbage**GARBAGE_POWER
         self._folder = tempfile.TemporaryDirectory(prefix="ringmaster-pocketsphinx-")
         model = Path(pocketsphinx.get_model_path(MODEL))
         self._pronunciations = Pronunciations(model / "cmudict-en-us.dict", Path(dictionary) if dictionary else None)
@@ -71,7 +79,6 @@ class Pocketsphinx:
             "fdict": str(fillers),
             "lm": None,
             "loglevel": "FATAL",
-            "cmninit": ",".join(map(str, TELEPHONE_MEAN)),
             "beam": beam,
             "pbeam": beam,
             "wbeam": beam ** (2 / 3),
@@ -103,7 +110,7 @@ class Pocketsphinx:
         network.add_silence(SILENCE, -1, 0.1)  # 0.005, the default, costs 2 of 140 sentences: callers pause
         decoder.add_fsg("grammar", network)
         decoder.activate_search("grammar")
-        return _Stream(decoder, self._least_confidence)
+        return _Stream(decoder, self._threshold)
 
     def _parsed(self, grammar: str) -> WordGraph:
         try:
@@ -122,11 +129,14 @@ class Pocketsphinx:
 class _Stream:
     """One call's decoder, fed block by block."""
 
-    def __init__(self, decoder: pocketsphinx.Decoder, least_confidence: float) -> None:
+    def __init__(self, decoder: pocketsphinx.Decoder, threshold: float) -> None:
         self._decoder = decoder
-        self._least_confidence = least_confidence
+        self._threshold = threshold
         self._waiting = np.zeros(0, dtype=np.int16)
-        self._listening = False
+        self._line: Line | None = Line()
+        """Until something was understood; from then on the decoder knows the call's mean cepstra itself."""
+        self._blocks: list[Pcm] = []
+        self._blocks_taken = 0
 
     def feed(self, pcm: Pcm) -> str:
         self._waiting = np.concatenate((self._waiting, pcm))
@@ -134,19 +144,23 @@ class _Stream:
         for at in range(0, whole, BLOCK):
             self._process(self._waiting[at : at + BLOCK])
         self._waiting = self._waiting[whole:]
-        return self._heard().text if self._listening else ""
+        return self._heard().text if self._blocks_taken else ""
 
     def finish(self) -> Hearing:
         if len(self._waiting):
             self._process(self._waiting)
             self._waiting = self._waiting[:0]
-        if not self._listening:
+        if not self._blocks_taken:
             return Hearing("", 0.0)
+        if self._line is not None and self._blocks_taken < LEVEL_CHECKS[0]:
+            self._check_level(self._line)
         mean_before = self._decoder.get_cmn()
         self._decoder.end_utt()
-        self._listening = False
+        self._blocks, self._blocks_taken = [], 0
         heard = self._heard()
-        if not heard.text:
+        if heard.text:
+            self._line = None
+        else:
             # What was not understood may have been noise: the call's mean cepstra shall not drift towards it.
             self._decoder.set_cmn(mean_before)
         return heard
@@ -155,10 +169,26 @@ class _Stream:
         del self._decoder
 
     def _process(self, block: Pcm) -> None:
-        if not self._listening:
+        if not self._blocks_taken:
+            if self._line is not None:
+                self._decoder.set_cmn(self._line.mean)
             self._decoder.start_utt()
-            self._listening = True
         self._decoder.process_raw(block.tobytes())
+        self._blocks_taken += 1
+        if self._line is not None and self._blocks_taken <= LEVEL_CHECKS[-1]:
+            self._line.listen(block)
+            self._blocks.append(block)
+            if self._blocks_taken in LEVEL_CHECKS:
+                self._check_level(self._line)
+
+    def _check_level(self, line: Line) -> None:
+        """Begins the utterance again if it is much louder or quieter than was assumed. Takes 5 ms for 100 ms of it."""
+        if line.adopt():
+            self._decoder.end_utt()
+            self._decoder.set_cmn(line.mean)
+            self._decoder.start_utt()
+            for block in self._blocks:
+                self._decoder.process_raw(block.tobytes())
 
     def _heard(self) -> Hearing:
         """What the decoder has so far, unless it is more likely something else."""
@@ -167,7 +197,7 @@ class _Stream:
         if not words:
             return Hearing("", 0.0)
         confidence = _confidence(words, _frames(segments))
-        if confidence < self._least_confidence:
+        if confidence < self._threshold:
             return Hearing("", confidence)
         return Hearing(" ".join(segment.word.partition("(")[0] for segment in words), confidence)
 
@@ -176,14 +206,15 @@ def _confidence(words: list[pocketsphinx.Segment], frames: int) -> float:
     """How likely the words were said, of speech `frames` long with its garbage.
 
     Two things tell: how much of the speech is garbage, and how far each frame is, in nats, behind the sound that would
-    fit it best (5 in speech understood right, 7 otherwise). The weights are those of a logistic regression on 164
-    sentences of a grammar and 100 others, in 8 voices at 15 to 30 dB over noise.
+    fit it best (3.5 in speech understood right, 5.4 otherwise). The weights are those of a logistic regression on 400
+    sentences of two grammars and 200 others, in 9 voices at 20 to 30 dB over noise.
     """
-    distances = [-1024.0 * math.log(max(word.ascore, TINY)) for word in words]
+    distances = [-NATS * math.log(max(word.ascore, TINY)) for word in words]
     garbage = 1.0 - _frames(words) / frames
     worst = max(distance / _frames([word]) for distance, word in zip(distances, words, strict=True))
     mean = sum(distances) / _frames(words)
-    return 1.0 / (1.0 + math.exp(-(15.87 - 12.45 * garbage - 1.072 * worst - 1.374 * mean)))
+    seconds = _frames(words) * FRAME_SECONDS
+    return 1.0 / (1.0 + math.exp(-(15.4 - 15.2 * garbage - 0.30 * worst - 2.2 * mean - 3.3 * math.log(seconds))))
 
 
 def _frames(segments: list[pocketsphinx.Segment]) -> int:
