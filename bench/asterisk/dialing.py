@@ -1,0 +1,292 @@
+"""Channels that the stand-in makes itself: callers, and what ARI originates.
+
+technology    dial string                          what answers
+AudioSocket   host:port/uuid[/c(format)]           the agent, by accepting a TCP connection
+UnicastRTP    host:port/c(format)                  at once, nobody is asked
+Local         extension@context[/n]                the dialplan
+PJSIP         endpoint                             a registered Phone, when somebody picks it up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.asterisk.application import CHANNEL, Event
+from bench.asterisk.causes import NO_ANSWER
+from bench.asterisk.channel import Channel, Location, Party
+from bench.asterisk.dialplan import location_of, run_call, run_stasis
+from bench.asterisk.dialplan import run_dialplan as run_lines
+from bench.asterisk.media.audiosocket import AudioSocketLeg, Ending, Link, connect
+from bench.asterisk.media.formats import FORMATS, Format
+from bench.asterisk.media.handset import HandsetLeg
+from bench.asterisk.media.leg import local_pair
+from bench.asterisk.media.rtp import RtpLeg
+from bench.asterisk.phone import Endpoint, Phone
+
+if TYPE_CHECKING:
+    from bench.asterisk.exchange import Exchange
+
+# The reply to an originate is out this much before the channel is in Stasis. In Asterisk both happen in different
+# threads; an agent that adds the channel to a bridge right after the reply is to meet its 422 here.
+DIAL_DELAY_S = 0.003
+NOBODY = Party()
+CODEC_OPTION = re.compile(r"c\((\w+)\)")
+
+
+class Unobtainable(Exception):
+    """No channel can be made of this: ARI says 500, "Allocation failed"."""
+
+
+class Ambiguous(Exception):
+    """Asterisk would make something of it, but hardly what was meant; or it is out of the stand-in's bounds."""
+
+
+@dataclass(frozen=True)
+class Originate:
+    """What to call and what to do with it.
+
+    endpoint:   technology/dial string
+    form:       the first of the requested formats, None if none was named
+    other_id:   id for the second half of a Local channel
+    caller:     shown to whom we call
+    timeout_s:  how long it may ring; None for ever
+    """
+
+    endpoint: str
+    form: Format | None = None
+    channel_id: str = ""
+    other_id: str = ""
+    caller: Party = NOBODY
+    timeout_s: float | None = 30.0
+
+
+async def request(exchange: Exchange, wanted: Originate) -> Channel:
+    """Makes the channel, in state Down; raises Unobtainable. Connecting AudioSocket may take up to 2 s."""
+    technology, _, target = wanted.endpoint.partition("/")
+    if technology == "AudioSocket":
+        channel = await _audiosocket(exchange, target, wanted)
+    elif technology == "UnicastRTP":
+        channel = _unicast_rtp(exchange, target, wanted)
+    elif technology == "Local":
+        channel = _local(exchange, target, wanted)
+    elif technology == "PJSIP":
+        channel = _phone(exchange, target, wanted)
+    else:
+        raise Unobtainable(f"no channel type {technology!r}")
+    channel.app_name, channel.app_data = "AppDial2", "(Outgoing Line)"
+    channel.caller = channel.connected = wanted.caller
+    for new in (channel.other_half, channel):
+        if new is not None:
+            new.publish_changes()
+    return channel
+
+
+async def _audiosocket(exchange: Exchange, target: str, wanted: Originate) -> Channel:
+    server, _, rest = target.partition("/")
+    identity, _, options = rest.partition("/")
+    option = CODEC_OPTION.search(options)
+    form = FORMATS.get(option[1]) if option else wanted.form
+    try:
+        call = uuid.UUID(identity)
+    except ValueError as error:
+        raise Unobtainable(f"AudioSocket: {identity!r} is no UUID") from error
+    if option and form is None:
+        raise Unobtainable(f"AudioSocket: unknown format {option[1]!r}")
+    if form is None:
+        # Asterisk would take whatever format it knows first and send its bytes as if they were linear.
+        raise Ambiguous("an AudioSocket endpoint needs 'formats' or the option c(), as c(slin)")
+    sock = await connect(server)
+    if sock is None:
+        raise Unobtainable(f"AudioSocket: no connection to {server}")
+    link = Link(exchange.plane, sock, lambda frame: None)
+    channel = exchange.add_channel(f"AudioSocket/{server}-{identity}", AudioSocketLeg(form, link), wanted.channel_id)
+    # Not announced: the variables are set before anybody follows the channel.
+    channel.variables |= {"AUDIOSOCKET_SERVICE": server, "AUDIOSOCKET_UUID": str(call)}
+    link.ended = lambda ending: exchange.plane.notify(lambda: _agent_gone(exchange, channel, ending))
+    link.froze = lambda frozen: exchange.plane.notify(channel.thawed.clear if frozen else channel.thawed.set)
+    return channel
+
+
+def _agent_gone(exchange: Exchange, channel: Channel, ending: Ending) -> None:
+    """Terminate, close and every error alike end the channel at once, without a ChannelHangupRequest (recordings)."""
+    if not channel.gone.is_set():
+        exchange.far_end_gone(channel)
+
+
+def _unicast_rtp(exchange: Exchange, target: str, wanted: Originate) -> Channel:
+    address, _, options = target.partition("/")
+    host, _, port = address.rpartition(":")
+    option = CODEC_OPTION.search(options)
+    form = FORMATS.get(option[1]) if option else wanted.form
+    if form is None or not host or not port.isdigit():
+        raise Unobtainable("UnicastRTP: needs host:port and a known format")
+    try:
+        leg = RtpLeg(exchange.plane, form, (host, int(port)))
+    except OSError as error:
+        raise Unobtainable(f"UnicastRTP: {error}") from error
+    except ValueError as error:
+        raise Ambiguous(str(error)) from error
+    name = f"UnicastRTP/{address}-0x7f{secrets.token_hex(5)}"
+    channel = exchange.add_channel(name, leg, wanted.channel_id)
+    local_host, local_port = leg.local
+    channel.variables |= {"UNICASTRTP_LOCAL_PORT": str(local_port), "UNICASTRTP_LOCAL_ADDRESS": local_host}
+    return channel
+
+
+def _local(exchange: Exchange, target: str, wanted: Originate) -> Channel:
+    exten, separator, rest = target.partition("@")
+    context = rest.partition("/")[0] if separator else "default"
+    if not exten:
+        raise Unobtainable("Local: needs extension@context")
+    name = f"Local/{exten}@{context}-{exchange.count('local'):08x}"
+    legs = local_pair(wanted.form or FORMATS["slin"])
+    one = exchange.add_channel(f"{name};1", legs[0], wanted.channel_id)
+    two = exchange.add_channel(f"{name};2", legs[1], wanted.other_id)
+    one.other_half, two.other_half = two, one
+    one.location = two.location = Location(context, exten, 1)
+    two.state = "Ring"
+    two.caller = two.connected = wanted.caller
+    return one
+
+
+def _phone(exchange: Exchange, target: str, wanted: Originate) -> Channel:
+    endpoint = exchange.endpoints.get(target)
+    if endpoint is None or not endpoint.takes_calls:
+        raise Unobtainable(f"PJSIP: nobody is registered as {target!r}")
+    channel, phone = make_phone(exchange, endpoint, wanted.channel_id)
+    endpoint.calls.put_nowait(phone)
+    return channel
+
+
+def make_phone(exchange: Exchange, endpoint: Endpoint, channel_id: str = "", **options: bool) -> tuple[Channel, Phone]:
+    """A channel with a telephone at its end. Options: `coded` (mu-law between phone and bridge), `keep_sound`."""
+    form = FORMATS["slin16"] if endpoint.wideband else FORMATS["slin"]
+    leg = HandsetLeg(exchange.plane.clock, form, options.get("coded", True), options.get("keep_sound", True))
+    name = f"PJSIP/{endpoint.name}-{exchange.count('pjsip'):08x}"
+    channel = exchange.add_channel(name, leg, channel_id)
+    channel.protocol_id = secrets.token_hex(8)
+    channel.phone = Phone(exchange, channel, leg)
+    return channel, channel.phone
+
+
+def call_in(exchange: Exchange, channel: Channel, location: Location, caller: Party) -> None:
+    """A phone calls: the channel enters the dialplan."""
+    channel.state = "Ring"
+    channel.location = location
+    channel.caller = caller
+    channel.publish_changes()
+    exchange.run(run_call(exchange, channel))
+
+
+def follow(exchange: Exchange, application_name: str, channel: Channel) -> None:
+    """The application that originates follows the channel from now on, and both halves of a Local one."""
+    application = exchange.applications.get(application_name)
+    if application is not None:
+        for half in (channel, channel.other_half):
+            if half is not None:
+                application.subscribe(CHANNEL, half.id)
+
+
+class Dialer:
+    """Calls an originated channel and brings it where it belongs: into Stasis, or into the dialplan.
+
+    application: its name and arguments joined by commas; empty = the dialplan at `location`
+    """
+
+    def __init__(self, exchange: Exchange, channel: Channel, wanted: Originate, application: str) -> None:
+        self._exchange = exchange
+        self._channel = channel
+        self._wanted = wanted
+        self._application = application
+        self.location: Location | None = None
+
+    async def run(self) -> None:
+        channel = self._channel
+        await asyncio.sleep(DIAL_DELAY_S)
+        try:
+            if channel.hung_up.is_set() or not self._call():
+                return
+            self._publish_dial("")
+            if await self._answered():
+                channel.answer()
+                self._publish_dial("ANSWER")
+                await self._go_on()
+        finally:
+            self._exchange.destroy(channel)
+
+    def _call(self) -> bool:
+        """Tells the far end; False if it cannot be reached after all."""
+        channel, plane = self._channel, self._exchange.plane
+        if isinstance(channel.leg, AudioSocketLeg):
+            with plane.lock:
+                channel.leg.link.introduce(uuid.UUID(channel.variables["AUDIOSOCKET_UUID"]))
+        two = channel.other_half
+        if two is not None:
+            if location_of(self._exchange.dialplan, two.location) is None:
+                two.other_half = channel.other_half = None
+                self._exchange.destroy(two)
+                return False
+            self._exchange.run(run_call(self._exchange, two))
+        return True
+
+    async def _answered(self) -> bool:
+        channel = self._channel
+        if channel.phone is not None:
+            return await self._phone_answered(channel.phone)
+        if channel.other_half is not None:
+            await channel.until_hangup(channel.answered, self._wanted.timeout_s)
+            if not channel.answered.is_set():
+                self._give_up()
+                return False
+        return not channel.hung_up.is_set()
+
+    async def _phone_answered(self, phone: Phone) -> bool:
+        """Ringing, then what the person does (assumption: order as for any dialled SIP phone; no recording has one)."""
+        channel = self._channel
+        channel.state = "Ringing"
+        channel.publish_changes()
+        self._publish_dial("RINGING")
+        decision = await phone.decision(self._wanted.timeout_s)
+        if decision == 0 and not channel.hung_up.is_set():
+            return True
+        if decision is None:
+            self._give_up()
+        elif not channel.hung_up.is_set():
+            channel.hangup_cause = decision
+            self._publish_dial("BUSY" if decision == 17 else "CONGESTION" if decision == 34 else "CHANUNAVAIL")
+        return False
+
+    def _give_up(self) -> None:
+        if not self._channel.hung_up.is_set():
+            self._channel.hangup_cause = NO_ANSWER
+            self._publish_dial("NOANSWER")
+
+    async def _go_on(self) -> None:
+        channel = self._channel
+        if not self._application:
+            channel.next_location = self.location
+            channel.app_name = channel.app_data = ""
+            await run_lines(channel)
+            return
+        around = (channel.app_name, channel.app_data)
+        channel.app_name, channel.app_data = "Stasis", self._application
+        channel.publish_changes()
+        name, *arguments = self._application.split(",")
+        await run_stasis(channel, name, arguments)
+        channel.app_name, channel.app_data = around
+
+    def _publish_dial(self, status: str) -> None:
+        event: Event = {
+            "type": "Dial",
+            "timestamp": self._exchange.now(),
+            "dialstatus": status,
+            "forward": "",
+            "dialstring": self._wanted.endpoint.partition("/")[2],
+            "peer": self._channel.json(),
+        }
+        self._exchange.publish(CHANNEL, self._channel.id, event)
