@@ -129,10 +129,10 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Pocketsphinx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The recogniser that needs no download. It hears only what the agent's phrases expect."""
 
-    least_confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
+    threshold: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     """Least confidence at which an utterance counts as understood: 0 believes everything, 1 nothing."""
-    garbage_weight: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-13
-    """Probability of each sound of speech that the agent's phrases do not hold: more of it rejects more."""
+    garbage: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
+    """How readily speech is taken for something that the agent's phrases do not hold: 0 forces all of it into one."""
     beam: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-60
     """How unlikely beside the best a reading may be and still be followed; 1e-48 takes a third less time."""
     dictionary: str = ""

@@ -15,6 +15,7 @@ from config.agent import Agent
 from config.grammar import grammar
 from ipc import descriptors, journal
 from ipc.bus import NoAnswer, Refused
+from ipc.ear import EarReader
 from ipc.journal import CallStarted, Journal
 from ipc.messages import (
     ActorChanged,
@@ -32,7 +33,7 @@ from ipc.messages import (
     ToolWanted,
 )
 from ipc.mouth import MouthGauge
-from ipc.rings import Rings
+from ipc.rings import EAR_SLOTS, FRAME_NS, Rings
 
 log = logging.getLogger(__name__)
 
@@ -110,10 +111,11 @@ class Conversations:
             history=before.history if before else None,
             turn=before.turn if before else 0,
         )
-        setting = CallSetting(call_id, segment, agent, self._grammars[agent.name])
+        unseen = _unseen_from(rings, before) if before else 0
+        setting = CallSetting(call_id, segment, agent, self._grammars[agent.name], unseen)
         file = Journal(journal.path(self._actor.run_dir, call_id))
         call = self._calls[call_id] = Call(
-            setting, self._bus, settings, self._engines, rings, bells.ear_conversation, file, turns
+            setting, self._bus, self._engines, rings, bells.ear_conversation, file, turns
         )
         self._actor.set_calls(len(self._calls))
         if started is not None:
@@ -172,6 +174,12 @@ class Conversations:
                 log.error("call %s could not be taken over: %s", known.call_id, refused)
             else:
                 log.info("call %s taken over in the middle, %d lines", known.call_id, len(before.history.lines))
+
+
+def _unseen_from(rings: Rings, before: Past) -> int:
+    """The frame at which the predecessor stopped: one comes every 20 ms, and the ear holds the last 30 s."""
+    frames = (time.monotonic_ns() - before.until_ns) // FRAME_NS
+    return max(0, EarReader(rings).position - min(frames, EAR_SLOTS - 1))
 
 
 async def serve(actor: Actor) -> None:

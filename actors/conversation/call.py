@@ -14,7 +14,6 @@ from actors.conversation.hearing import Hearing
 from actors.conversation.turns import Turns
 from actors.conversation.voicing import Voicing
 from config.agent import Agent
-from config.schema import Settings
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.ear import EarReader
 from ipc.journal import CallEnded, EngineLost, Journal, Noted, Record, ToolRun
@@ -48,6 +47,8 @@ class CallSetting:
     segment: str
     agent: Agent
     grammar: str
+    ear_from: int = 0
+    """The first frame of the ear that the turn machine has not seen."""
 
 
 class Call:
@@ -57,7 +58,6 @@ class Call:
         self,
         setting: CallSetting,
         bus: Bus,
-        settings: Settings,
         engines: Engines,
         rings: Rings,
         bell: Bell,
@@ -66,13 +66,12 @@ class Call:
     ) -> None:
         self.call_id = setting.call_id
         self._bus = bus
-        self._settings = settings
         self._agent = setting.agent
         self._rings = rings
         self._bell = bell
         self._journal = journal
         self._turns = turns
-        self._ear = EarReader(rings)
+        self._ear = EarReader(rings, setting.ear_from)
         self._gauge = MouthGauge(rings)
         self._played: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None

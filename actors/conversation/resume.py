@@ -14,14 +14,17 @@ class Past:
     started: CallStarted
     history: History
     turn: int
+    until_ns: int
+    """When the last record was written. What the caller said since then is still in the ear."""
 
 
 def past(records: Iterable[Record]) -> Past | None:
     """None when the journal has no beginning, or the call is over."""
     started: CallStarted | None = None
     history = History()
-    turn = 0
+    turn = until_ns = 0
     for record in records:
+        until_ns = record.at_ns
         match record:
             case CallStarted():
                 started = record
@@ -33,4 +36,4 @@ def past(records: Iterable[Record]) -> Past | None:
                 history.answered(record.heard)
             case CallEnded():
                 return None
-    return Past(started, history, turn) if started else None
+    return Past(started, history, turn, until_ns) if started else None
