@@ -112,6 +112,11 @@ class MouthReader:
         """True when the last slot taken was not the last of its clause: an empty mouth is then an underrun."""
         self._generation = 0
 
+    @property
+    def slot(self) -> int:
+        """Slots taken or discarded since the call began."""
+        return self._rings.words[_MOUTH_READ]
+
     def take(self) -> tuple[bytes, int] | None:
         """Samples of the next audible slot and their generation, or None when there is none. Discards the flushed."""
         rings = self._rings

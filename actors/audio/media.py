@@ -50,9 +50,10 @@ class Media:
         self._silence = bytes(self._rings.payload)
         self._buffer = memoryview(bytearray(audiosocket.LARGEST_FRAME))
         self._rest = b""
-        self._digit = ""
+        self._digits = ""
         self._unsent = b""
-        self._stuck_since = 0
+        self._half_since = 0
+        self._blocked_since = 0
         self.half_frame = False
         """True while the socket holds only part of a frame: it is readable, but there is nothing to do yet."""
         now = time.monotonic_ns()
@@ -83,17 +84,20 @@ class Media:
             used += audiosocket.HEADER_BYTES + len(frame.payload)
         if used:
             self.connection.recv_into(self._buffer, used)
-            self._stuck_since = 0
+            self._half_since = 0
         self.half_frame = used < count
         if self.half_frame:
-            self._stuck(now_ns, f"half a frame ({count - used} bytes) and then nothing")
+            self._half_since = self._half_since or now_ns
+            self._check(self._half_since, now_ns, f"half a frame ({count - used} bytes) and then nothing")
 
     def _take(self, frame: audiosocket.Frame, now_ns: int) -> None:
         if frame.kind == audiosocket.TERMINATE:
             raise MediaOver("closed by peer", "terminate frame")
+        if frame.kind == audiosocket.ERROR:
+            raise MediaOver("closed by peer", f"error {frame.payload.hex()} reported by the peer")
         try:
             if frame.kind == audiosocket.DTMF:
-                self._digit = audiosocket.digit(frame)
+                self._digits += audiosocket.digit(frame)
                 return
             audiosocket.check_audio(frame, self._rings.rate)
         except audiosocket.Unusable as error:
@@ -108,8 +112,9 @@ class Media:
 
     def _hear(self, pcm: bytes, now_ns: int, *, gap: bool = False) -> None:
         level, speech = (SILENCE_DBFS, False) if gap else self._detector.hear(pcm)
-        self._ear.write(pcm, captured_ns=now_ns, level=level, speech=speech, gap=gap, digit=self._digit)
-        self._digit = ""
+        # A frame has room for one digit; keys that came together are on frames that follow each other.
+        self._ear.write(pcm, captured_ns=now_ns, level=level, speech=speech, gap=gap, digit=self._digits[:1])
+        self._digits = self._digits[1:]
         for bell in self._ear_bells:
             bell.ring()
 
@@ -122,6 +127,7 @@ class Media:
         if not send:
             return
         grid = self._grid
+        slot, corrupt = self._mouth.slot, self._mouth.corrupt
         voiced = underruns = 0
         for late in range(send):
             taken = self._mouth.take()
@@ -134,7 +140,8 @@ class Media:
                 self._send(pcm if len(pcm) == len(self._silence) else pcm.ljust(len(self._silence), b"\0"), now_ns)
                 self._mouth.note_played(generation, len(pcm) // 2, now_ns)
             self._mouth.note_lateness(max(0, now_ns - due_ns - late * FRAME_NS))
-        if voiced:
+        if self._mouth.slot != slot:
+            # Also where all were discarded: a synthesiser that waits for room learns of the flush by this.
             self._space_bell.ring()
         self._grid = grid._replace(
             due_ns=self._pacer.due_ns,
@@ -142,16 +149,23 @@ class Media:
             voiced=grid.voiced + voiced,
             underruns=grid.underruns + underruns,
             skipped=grid.skipped + skipped,
-            corrupt=self._mouth.corrupt,
+            corrupt=grid.corrupt + self._mouth.corrupt - corrupt,
         )
-        if now_ns - grid.heard_ns > GAP_AFTER_NS:
-            self._hear(self._silence, now_ns, gap=True)
         self._mouth.write_grid(self._grid)
+        if now_ns - grid.heard_ns > GAP_AFTER_NS:
+            self._fill_gap(now_ns)
+
+    def _fill_gap(self, now_ns: int) -> None:
+        # It may be this process that was away, and not the peer: what came meanwhile is in the socket.
+        self.receive(now_ns)
+        if now_ns - self._grid.heard_ns > GAP_AFTER_NS:
+            self._hear(self._silence, now_ns, gap=True)
 
     def _send(self, pcm: bytes, now_ns: int) -> None:
         # Header and payload in one send: Asterisk gives up on a payload that is 5 ms behind its header. What did not
         # fit goes first next time; a frame that did not even begin is dropped, because its time is over.
-        message = self._unsent or self._header + pcm
+        begun = len(self._unsent)
+        message = self._unsent + self._header + pcm
         try:
             sent = self.connection.send(message)
         except BlockingIOError:
@@ -160,14 +174,15 @@ class Media:
             raise MediaOver("closed by peer", str(error)) from error
         if sent == len(message):
             self._unsent = b""
+            self._blocked_since = 0
             return
-        self._unsent = message[sent:] if sent or self._unsent else b""
-        self._stuck(now_ns, "the peer has stopped reading")
+        self._unsent = message[sent:] if sent > begun else message[sent:begun]
+        self._blocked_since = self._blocked_since or now_ns
+        self._check(self._blocked_since, now_ns, "the peer has stopped reading")
 
-    def _stuck(self, now_ns: int, what: str) -> None:
-        if not self._stuck_since:
-            self._stuck_since = now_ns
-        elif now_ns - self._stuck_since > STUCK_NS:
+    @staticmethod
+    def _check(since_ns: int, now_ns: int, what: str) -> None:
+        if now_ns - since_ns > STUCK_NS:
             raise MediaOver("unusable", what)
 
     # -- the end

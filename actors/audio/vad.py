@@ -22,6 +22,9 @@ _FLOOR_FALLS = 0.2
 """Share of the way that the noise floor moves down to a quieter frame."""
 _FLOOR_RISES_DB = 0.03
 """How much the floor rises per louder frame that is not speech: 1.5 dB a second, so that a pause in talk keeps it."""
+_FLOOR_WINDOW = 100
+"""The floor is no lower than the quietest of so many frames. In 2 s whoever speaks takes a breath or says a "t"; a fan
+does not, and WebRTC's detector takes a loud one for speech as long as it runs."""
 _QUIETEST_FLOOR = -70.0
 """The floor does not follow digital silence, or the first breath after it would pass for speech."""
 
@@ -41,6 +44,8 @@ class VoiceDetector:
         self._detector = webrtcvad.Vad(settings.aggressiveness)
         self.floor = settings.floor_dbfs
         """The line's noise, in dBFS."""
+        self._window = 0
+        self._quietest = 0.0
 
     def hear(self, pcm: bytes) -> tuple[float, bool]:
         """Level in dBFS of the next 20 ms, and whether they are speech."""
@@ -52,4 +57,12 @@ class VoiceDetector:
             self.floor = max(self.floor + (level - self.floor) * _FLOOR_FALLS, _QUIETEST_FLOOR)
         elif not speech:
             self.floor += _FLOOR_RISES_DB
+        self._watch_for_steady_noise(level)
         return level, speech
+
+    def _watch_for_steady_noise(self, level: float) -> None:
+        self._window += 1
+        self._quietest = min(self._quietest, level)
+        if self._window == _FLOOR_WINDOW:
+            self.floor = max(self.floor, self._quietest)
+            self._window, self._quietest = 0, 0.0

@@ -1,0 +1,82 @@
+"""A `SystemStatus` as text for a terminal."""
+
+from collections.abc import Sequence
+
+from ipc.messages import ActorStatus, SystemStatus
+
+_GREEN, _YELLOW, _RED, _DIM, _BOLD, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+_COLOURS = {"ready": _GREEN, "starting": _YELLOW, "stopping": _DIM, "restarting": _YELLOW, "degraded": _RED}
+
+_HEAD = ("actor", "pid", "state", "cores", "class", "CPU %", "MB", "restarts", "calls", "up", "note")
+_RIGHT = {"pid", "CPU %", "MB", "restarts", "calls", "up"}
+
+
+def render(status: SystemStatus, *, colours: bool) -> str:
+    """Several lines, without one at the end."""
+
+    def paint(text: str, colour: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if colours else text
+
+    verdict = paint("ready", _GREEN) if status.ready else paint("not ready", _RED)
+    calls, warm = len(status.calls), status.warm_audio
+    lines = [
+        f"{paint(f'Ringmaster {status.version}', _BOLD)}  {verdict}  up {_duration(status.uptime_s)}"
+        f"  {calls} call{'s' if calls != 1 else ''}  {warm} audio actor{'s' if warm != 1 else ''} warm",
+        "",
+    ]
+    rows = [_row(actor) for actor in status.actors]
+    widths = [max(len(row[column]) for row in [_HEAD, *rows]) for column in range(len(_HEAD))]
+    lines.append(paint(_line(_HEAD, widths), _DIM))
+    for row, actor in zip(rows, status.actors, strict=True):
+        lines.append(paint(_line(row, widths), _COLOURS[actor.state]) if actor.state != "ready" else _line(row, widths))
+    if status.media_refused:
+        refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.media_refused.items()))
+        lines += ["", f"media connections dropped: {refused}"]
+    if status.problems:
+        lines += ["", *(paint(f"problem: {problem}", _RED) for problem in status.problems)]
+    return "\n".join(lines)
+
+
+def _row(actor: ActorStatus) -> tuple[str, ...]:
+    return (
+        actor.name,
+        str(actor.pid or "-"),
+        actor.state,
+        _ranges(actor.cores),
+        actor.scheduling or "-",
+        f"{actor.cpu_percent:.1f}",
+        f"{actor.memory_mb:.1f}",
+        str(actor.restarts),
+        str(actor.calls),
+        _duration(actor.uptime_s),
+        actor.note,
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell.rjust(width) if head in _RIGHT else cell.ljust(width)
+        for head, cell, width in zip(_HEAD, cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip()
+
+
+def _ranges(cores: Sequence[int]) -> str:
+    """Gives "0-3,6" for 0, 1, 2, 3 and 6; "-" for none."""
+    runs: list[list[int]] = []
+    for core in cores:
+        if runs and core == runs[-1][1] + 1:
+            runs[-1][1] = core
+        else:
+            runs.append([core, core])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs) or "-"
+
+
+def _duration(seconds: float) -> str:
+    """Gives "59 s", "12 min", "5.2 h", "3.1 d"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 86400 else f"{seconds / 86400:.1f} d"
