@@ -110,9 +110,9 @@ class Caller:
             await self._phone.answered.wait()
             await self._agent_begins(time.monotonic_ns())
             for line, pcm in zip(self._lines, said, strict=True):
+                await self._wait_for_turn(line)
                 if self._phone.ended.is_set():
                     break
-                await self._wait_for_turn(line)
                 if pcm is not None:
                     await self._speak(line, pcm)
                 elif line.press:
@@ -132,7 +132,7 @@ class Caller:
             await self._agent_finishes()
             return
         enough = line.interrupt_after_ms * 1_000_000
-        while self._agent.last_ns - self._agent.began_ns < enough and not self._phone.ended.is_set():
+        while self._agent.last_ns - self._agent.began_ns < enough and not self._over_or_done():
             await self._next_frame()
 
     async def _next_frame(self) -> None:
@@ -152,8 +152,11 @@ class Caller:
         return self._agent.last_ns > since_ns
 
     async def _agent_finishes(self) -> None:
-        while time.monotonic_ns() - self._agent.last_ns < DONE_NS and not self._phone.ended.is_set():
+        while not self._over_or_done():
             await self._next_frame()
+
+    def _over_or_done(self) -> bool:
+        return self._phone.ended.is_set() or time.monotonic_ns() - self._agent.last_ns >= DONE_NS
 
     async def _speak(self, line: Line, pcm: np.ndarray[tuple[int], np.dtype[np.int16]]) -> None:
         spoken = Spoken(line)

@@ -9,35 +9,27 @@ happens and then where each turn's time went; writes `call.wav` (caller left, ag
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
-import signal
-import socket
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from bench import report, timeline, wire_wav
 from bench.asterisk import Asterisk
-from bench.asterisk.dialplan import Dialplan, Hangup, NoOp, Stasis
 from bench.asterisk.media.handset import WireLog
 from bench.caller import Caller, Line, Spoken
+from bench.system import NotReady, System, together
 from bench.voices import CallerVoice
-from config.load import SHIPPED
 from ipc import journal
-from ipc.bus import Bus, NoAnswer, Refused
 from ipc.journal import AgentSaid, CallEnded, CallerSaid, Record, ToolRun
-from ipc.messages import Journaled, Status, SystemStatus
+from ipc.messages import Journaled
 
-READY_S = 60.0
 CALL_S = 180.0
 
 SCRIPT = (
@@ -45,91 +37,12 @@ SCRIPT = (
     Line("my grandmother has seventeen purple bicycles", reply="did not get that"),
     Line("can i make an appointment", heard=("appointment",), reply="which day"),
     Line("where are you", heard=("where", "are", "you"), reply="Maple Street", interrupt_after_ms=900),
-    Line("on thursday", heard=("thursday",), reply="time"),
+    Line("on wednesday", heard=("wednesday",), reply="time"),
     Line("at half past two", heard=("half", "past", "two"), reply="two thirty"),
-    Line("yes please", heard=("yes",), reply="Thursday"),
+    Line("yes please", heard=("yes",), reply="Wednesday"),
     Line("no that is all", heard=("that", "is", "all"), reply="Goodbye"),
 )
 VOICE = CallerVoice("en-us+m3", words_per_minute=150, pitch=45, noise_snr_db=30.0, seed=7)
-
-
-@dataclass
-class System:
-    """A running Ringmaster and the stand-in it is connected to."""
-
-    run_dir: Path
-    asterisk: Asterisk
-    process: asyncio.subprocess.Process
-    bus: Bus
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def settings_file(out: Path, run_dir: Path, ari_port: int, audio_port: int) -> Path:
-    """The shipped settings with this run's ports and folders."""
-    settings = {
-        "asterisk": {"port": ari_port, "username": "demo", "password": "demo"},
-        "audiosocket": {"port": audio_port},
-        "agents": {"directory": str(SHIPPED.parent / "agents")},
-        "run": {"directory": str(run_dir)},
-        "transfers": {"destinations": {"person": {"context": "people", "extension": "100"}}},
-    }
-    file = out / "settings.yaml"
-    file.write_text(yaml.safe_dump(settings))
-    return file
-
-
-DIALPLAN: Dialplan = {
-    "inbound": {"1000": [Stasis("asterisk-ai-voice-agent"), NoOp("${AGENT_STATUS}"), Hangup()]},
-    "people": {"100": [Hangup()]},
-}
-
-
-@contextlib.asynccontextmanager
-async def running(out: Path) -> AsyncIterator[System]:
-    """The whole system, ready for calls; stopped at the end. Raises `SystemExit` if it does not start."""
-    out.mkdir(parents=True, exist_ok=True)
-    async with contextlib.AsyncExitStack() as stack:
-        # Not under `out`: the path of a socket has room for 107 characters, and nobody knows how long this one is.
-        run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringmaster-demo-")))
-        asterisk = await stack.enter_async_context(Asterisk(DIALPLAN, user="demo", password="demo"))
-        file = settings_file(out, run_dir, asterisk.port, free_port())
-        log = stack.enter_context((out / "ringmaster.log").open("wb"))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "supervisor.cli", "up", "--config", str(file), stdout=log, stderr=log
-        )
-        stack.push_async_callback(_stop, process)
-        bus = await stack.enter_async_context(Bus(run_dir, "demo"))
-        await until_ready(bus, process, out)
-        yield System(run_dir, asterisk, process, bus)
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-    await process.wait()
-
-
-async def until_ready(bus: Bus, process: asyncio.subprocess.Process, out: Path) -> None:
-    deadline = time.monotonic() + READY_S
-    problems: Sequence[str] = ()
-    while time.monotonic() < deadline:
-        if process.returncode is not None:
-            break
-        with contextlib.suppress(NoAnswer, Refused):
-            status = await bus.expect("supervisor", Status(), SystemStatus, within=0.5)
-            problems = status.problems
-            if status.ready:
-                return
-        await asyncio.sleep(0.1)
-    tail = (out / "ringmaster.log").read_text(errors="replace").splitlines()[-15:]
-    raise SystemExit("\n".join(["the system did not become ready:", *problems, *tail]))
 
 
 def describe(record: Record) -> str:
@@ -169,7 +82,7 @@ class Outcome:
         (out / "timeline.svg").write_text(timeline.draw(self.records, said))
 
 
-async def one_call(system: System, script: Sequence[Line], voice: CallerVoice) -> Outcome:
+async def one_call(system: System, asterisk: Asterisk, script: Sequence[Line], voice: CallerVoice) -> Outcome:
     """Places a call, shows it as it happens, and waits until the agent has written down its end."""
     ended = asyncio.Event()
 
@@ -181,7 +94,7 @@ async def one_call(system: System, script: Sequence[Line], voice: CallerVoice) -
             ended.set()
 
     await system.bus.subscribe("conversation.1", Journaled, journaled)
-    phone = system.asterisk.dial("1000", caller_id="5551234")
+    phone = asterisk.dial("1000", caller_id="5551234")
     caller = Caller(phone, voice, script)
     async with asyncio.timeout(CALL_S):
         await caller.play()
@@ -224,10 +137,10 @@ async def demo(out: Path, calls: int) -> int:
     began = time.monotonic()
     print("starting the system beside a stand-in Asterisk ...", flush=True)
     reports: list[dict[str, Any]] = []
-    async with running(out) as system:
+    async with together(out) as (system, asterisk):
         print(f"ready after {time.monotonic() - began:.1f} s; the caller dials 1000", flush=True)
         for _ in range(calls):
-            outcome = await one_call(system, SCRIPT, VOICE)
+            outcome = await one_call(system, asterisk, SCRIPT, VOICE)
             outcome.write(out)
             reports.append(outcome.report())
             print("\n" + table(reports[-1]) + "\n", flush=True)
@@ -244,7 +157,11 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=1, help="one after the other; the figures are over all of them")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    return asyncio.run(demo(options.out.resolve(), options.calls))
+    try:
+        return asyncio.run(demo(options.out.resolve(), options.calls))
+    except NotReady as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.caller import Spoken
-from ipc.journal import AgentSaid, BargedIn, CallEnded, CallerSaid, CallStarted, Record, TurnTimed
+from ipc.journal import AgentSaid, BargedIn, CallEnded, CallerSaid, CallStarted, DigitsPressed, Record, TurnTimed
 
 MATCH_NS = 1_500_000_000
 """The agent notices the end of speech at most this much after or before the wire had it."""
@@ -51,14 +51,13 @@ def parts_ms(timed: TurnTimed) -> dict[str, float]:
 def turns(spoken: Sequence[Spoken], records: Sequence[Record]) -> list[Turn]:
     """One turn for each line that was spoken, with the agent's records of it."""
     callers = {record.turn: record for record in records if isinstance(record, CallerSaid)}
-    agents = {record.turn: record for record in records if isinstance(record, AgentSaid) and record.kind != "prompt"}
+    answers = _answers(records)
     timings = {record.turn: record for record in records if isinstance(record, TurnTimed)}
     made: list[Turn] = []
     for line in spoken:
         heard = _matching(line, callers)
-        said = agents.get(heard.turn) if heard else None
         timed = timings.get(heard.turn) if heard else None
-        expected, answer = line.line, said.text if said else ""
+        expected, answer = line.line, answers.get(heard.turn, "") if heard else _answer_to_keys(line, records)
         text = heard.text if heard else ""
         understood = all(word in text.split() for word in expected.heard) and bool(text) == bool(expected.heard)
         made.append(
@@ -73,6 +72,25 @@ def turns(spoken: Sequence[Spoken], records: Sequence[Record]) -> list[Turn]:
             )
         )
     return made
+
+
+def _answers(records: Sequence[Record]) -> dict[int, str]:
+    """What the agent answered to each turn. A reply that went on after a false alarm is in two records: the first holds
+    all of it, the second what had not been heard. Prompts and goodbyes are no answers: the caller had said nothing."""
+    found: dict[int, list[str]] = {}
+    for record in records:
+        if isinstance(record, AgentSaid) and record.kind not in ("prompt", "goodbye"):
+            found.setdefault(record.turn, []).append(record.text)
+    return {turn: texts[0] if texts[0].endswith(texts[-1]) else texts[-1] for turn, texts in found.items()}
+
+
+def _answer_to_keys(line: Spoken, records: Sequence[Record]) -> str:
+    """The agent's first reply once it knew of the keys; "" when the line was not pressed, or not noticed."""
+    after = iter(records)
+    pressed = (record for record in after if isinstance(record, DigitsPressed) and record.digits == line.line.press)
+    if not line.line.press or next((keys for keys in pressed if keys.at_ns > line.onset_ns), None) is None:
+        return ""
+    return next((record.text for record in after if isinstance(record, AgentSaid) and record.kind == "answer"), "")
 
 
 def _matching(line: Spoken, callers: dict[int, CallerSaid]) -> CallerSaid | None:

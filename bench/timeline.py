@@ -112,10 +112,10 @@ def draw(records: Sequence[Record], sent_by_caller: Sequence[tuple[int, int, str
     end_ns = ended.at_ns if ended else max(record.at_ns for record in records)
     picture = Picture(started.arrived_ns, end_ns)
     replies = [record for record in records if isinstance(record, AgentSaid) and record.first_ns]
-    for reply, until_ns in zip(replies, [later.first_ns for later in replies[1:]] + [end_ns], strict=True):
+    for reply, until_ns in zip(replies, _ends([reply.first_ns for reply in replies], end_ns), strict=True):
         _agent(picture, reply, until_ns)
-    begins = [begin_ns for begin_ns, _, _ in sent_by_caller[1:]] + [end_ns]
-    for (begin_ns, to_ns, text), until_ns in zip(sent_by_caller, begins, strict=True):
+    sent = [line for line in sent_by_caller if line[0]]  # a call may end before a line has begun
+    for (begin_ns, to_ns, text), until_ns in zip(sent, _ends([line[0] for line in sent], end_ns), strict=True):
         picture.bar(begin_ns, to_ns, 0, CALLER, text)
         picture.words(begin_ns, until_ns, 0, text, CALLER)
     for record in records:
@@ -135,6 +135,11 @@ def draw(records: Sequence[Record], sent_by_caller: Sequence[tuple[int, int, str
         f"Call of {seconds:.0f} s with {started.agent}{middle}",
         f"{engines}; from the caller's last sound to the first of the answer on the wire, in ms, under each answer",
     )
+
+
+def _ends(begins: Sequence[int], end_ns: int) -> Sequence[int]:
+    """Where the text under each of these has to end: where the next one begins."""
+    return (*begins[1:], end_ns)[: len(begins)]
 
 
 def _agent(picture: Picture, said: AgentSaid, until_ns: int) -> None:

@@ -17,7 +17,7 @@ import espeakng_loader
 import numpy as np
 
 from actors.pcm import Pcm, from_mulaw, resample, to_mulaw
-from actors.tts.espeak_library import Library, Speech
+from actors.tts.espeak_library import Library, Speech, WordEvent
 
 FULL_SCALE = 32768.0
 ACTIVE_ABOVE = 0.05
@@ -53,6 +53,8 @@ class CallerVoice:
         level = _active_level(speech, rate)
         if level > 0.0:
             speech *= FULL_SCALE * 10 ** (self.level_dbfs / 20) / level
+        else:
+            speech = speech[:0]  # espeak says nothing in 7 ms
         silence_before, silence_after = (np.zeros(rate * ms // 1000) for ms in (before_ms, after_ms))
         line = np.concatenate((silence_before, speech, silence_after))
         if self.noise_snr_db is not None:
@@ -85,11 +87,16 @@ def _spoken(text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[P
     """Samples and their rate."""
     chunks: list[Pcm] = [np.zeros(0, dtype=np.int16)]
     speech = Speech(text, voice, words_per_minute, pitch, volume=100, end_pause=False)
+
+    def keep(pcm: Pcm, words: list[WordEvent]) -> bool:
+        chunks.append(pcm)
+        return True
+
     with _one_at_a_time:
         library = Library(_own_copy()[0], espeakng_loader.get_data_path())
         try:
             library.seed(1)
-            library.say(speech, lambda pcm, words: chunks.append(pcm) is None)
+            library.say(speech, keep)
             return np.concatenate(chunks), library.sample_rate
         finally:
             library.close()

@@ -10,12 +10,12 @@ from bench.asterisk.media.handset import Wire, WireLog
 
 
 def write(file: Path, log: WireLog) -> int:
-    """Puts every frame where it belongs in time; returns the CLOCK_MONOTONIC ns of the file's first sample.
+    """Puts every frame where it belongs in time; returns the CLOCK_MONOTONIC ns of the file's first sample, 0 if none.
 
     Frames follow each other without a gap as long as they came within 60 ms of their place: jitter of the network is
     what a phone's buffer is for. A longer hole is silence, as the person heard it.
     """
-    start_ns = min(wire.at_ns for wire in (*log.sent[:1], *log.heard[:1]))
+    start_ns = min((wire.at_ns for wire in (*log.sent[:1], *log.heard[:1])), default=0)
     sides = [_lay_out(wires, start_ns, log.rate) for wires in (log.sent, log.heard)]
     length = max(len(side) for side in sides)
     stereo = np.zeros((length, 2), dtype="<i2")

@@ -133,7 +133,7 @@ class Pocketsphinx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Least confidence at which an utterance counts as understood: 0 believes everything, 1 nothing."""
     garbage: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
     """How readily speech is taken for something that the agent's phrases do not hold: 0 forces all of it into one."""
-    beam: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-60
+    beam: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-54
     """How unlikely beside the best a reading may be and still be followed; 1e-48 takes a third less time."""
     dictionary: str = ""
     """Path of a pronunciation file (CMU format) with words that the model's own lacks, such as names."""

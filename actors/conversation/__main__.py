@@ -121,7 +121,7 @@ class Conversations:
         if started is not None:
             call.write(msgspec.structs.replace(started, rate=rings.rate))
         try:
-            await call.open()
+            await call.open(taken_over=before is not None)
         except NoEngine as error:
             await self._close(call_id, "no engine")
             raise Refused(str(error), busy=error.busy) from error

@@ -1,5 +1,6 @@
 """The agent's answers on their way from an LLM actor: asked once, and asked again elsewhere if that actor dies."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -31,6 +32,7 @@ class Answering:
         self._asked: Ask | None = None
         self._attempt = 0
         self._text_came = False
+        self._order = asyncio.Lock()
 
     def _request(self) -> str:
         assert self._asked is not None
@@ -39,29 +41,34 @@ class Answering:
     async def ask(self, question: Ask) -> None:
         self._asked = question
         self._text_came = False
-        await self._send()
+        await self._send(question)
 
-    async def _send(self) -> None:
-        question = self._asked
-        if question is None:
-            return
-        self._attempt += 1
-        command = Generate(
-            request=self._request(),
-            agent=self._agent.name,
-            system=self._agent.prompt,
-            lines=tuple(PromptLine(line.who, line.text) for line in question.lines),
-            tools=self._agent.tools,
-        )
-        try:
-            self.actor, _ = await self._engines.ask("llm", self.actor, command, GENERATE_S)
-        except NoEngine as error:
-            log.error("call %s: nobody can answer the caller: %s", self._call_id, error)
-            self._end(question)
+    async def _send(self, question: Ask) -> None:
+        """Finds an actor that takes the question on, unless nobody waits for its answer any more."""
+        async with self._order:
+            if question is not self._asked:
+                return
+            self._attempt += 1
+            command = Generate(
+                request=self._request(),
+                agent=self._agent.name,
+                system=self._agent.prompt,
+                lines=tuple(PromptLine(line.who, line.text) for line in question.lines),
+                tools=self._agent.tools,
+            )
+            try:
+                self.actor, _ = await self._engines.ask("llm", self.actor, command, GENERATE_S)
+            except NoEngine as error:
+                log.error("call %s: nobody can answer the caller: %s", self._call_id, error)
+                self._end(question)
+                return
+            if question is not self._asked:  # cancelled while it was on its way
+                self._bus.tell(self.actor, CancelGenerate(request=command.request))
 
     def _end(self, question: Ask) -> None:
-        self._asked = None
-        self._feed(AnswerEnd(question.answer))
+        if question is self._asked:
+            self._asked = None
+            self._feed(AnswerEnd(question.answer))
 
     def cancel(self) -> None:
         if self._asked is not None:
@@ -84,12 +91,15 @@ class Answering:
     async def move(self, reason: str) -> None:
         """The actor is gone. What was not begun is asked again; what was begun ends where it is: a model asked twice
         seldom says the same thing twice, and half of one answer joined to half of another is no answer."""
-        lost, question = self.actor, self._asked
+        lost, question, taken = self.actor, self._asked, not self._order.locked()
         if question is None:
             self._lost("llm", lost, reason, "")
             return
         if self._text_came:
             self._end(question)
+        elif taken:
+            await self._send(question)
         else:
-            await self._send()
+            async with self._order:  # it is being asked, and whoever takes it on lives
+                pass
         self._lost("llm", lost, reason, self.actor)

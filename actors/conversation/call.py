@@ -36,7 +36,12 @@ from ipc.rings import Bell, Rings
 log = logging.getLogger(__name__)
 
 CALL_CONTROL = "call-control"
-CALL_CONTROL_S = 5.0
+CALL_CONTROL_S = 20.0
+"""For a hang-up or a transfer: longer than call-control takes to come back and to ask Asterisk which calls it has."""
+CALL_CONTROL_TRY_S = 5.0
+CALL_CONTROL_PAUSE_S = 0.2
+LAST_TOOL_S = 0.5
+"""For what a tool came to, when the call is over."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns: int | None = None
         self._work: set[asyncio.Task[Any]] = set()
+        self._tools: set[asyncio.Task[Any]] = set()
+        """Of these, the tools that are being run."""
         attend = Attend(
             call_id=self.call_id, segment=setting.segment, language=setting.agent.language, grammar=setting.grammar
         )
@@ -86,15 +93,15 @@ class Call:
 
     # -- the call's life
 
-    async def open(self) -> None:
+    async def open(self, *, taken_over: bool = False) -> None:
         """Reserves a recogniser and lets the agent begin: the greeting is in the mouth before the call is answered.
 
-        Raises `NoEngine`.
+        taken_over: a predecessor has held the call. Raises `NoEngine`.
         """
         # The agent's first words do not wait for the recogniser: both take some 20 ms, and the caller hears the sum.
         asyncio.get_running_loop().add_reader(self._bell.fileno(), self._rung)
         self.feed(ev.Started())
-        await self._hearing.open()
+        await (self._hearing.take_over() if taken_over else self._hearing.open())
 
     async def close(self, cause: str) -> None:
         """Writes down how it ended, and gives everything back."""
@@ -103,6 +110,9 @@ class Call:
         self.feed(ev.CallOver())
         if self._timer:
             self._timer.cancel()
+        if self._tools:
+            # The word that the caller has been transferred may come after the word that they are gone.
+            await asyncio.wait(self._tools, timeout=LAST_TOOL_S)
         self._hearing.release()
         self._voicing.release()
         self._answering.cancel()
@@ -198,10 +208,11 @@ class Call:
 
     # -- actions out
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[Any]:
         task = self._bus.spawn(work, f"call {self.call_id}")
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        return task
 
     def _perform(self, action: ev.Action) -> None:
         match action:
@@ -219,7 +230,9 @@ class Call:
             case ev.Say():
                 self._spawn(self._voicing.say(action))
             case ev.RunTool(name, arguments, turn):
-                self._spawn(self._run_tool(name, arguments, turn))
+                tool = self._spawn(self._run_tool(name, arguments, turn))
+                self._tools.add(tool)
+                tool.add_done_callback(self._tools.discard)
             case ev.EndCall(reason):
                 self._spawn(self._hang_up(reason))
             case ev.Write(record):
@@ -231,17 +244,30 @@ class Call:
     async def _run_tool(self, name: str, arguments: dict[str, str], turn: int) -> None:
         outcome = "done"
         if name == "transfer":
-            command = Transfer(call_id=self.call_id, destination=arguments.get("destination", ""))
-            try:
-                await self._bus.ask(CALL_CONTROL, command, within=CALL_CONTROL_S)
-            except (Refused, NoAnswer) as error:
-                outcome = f"failed: {error}"
-                log.error("call %s: transfer to %s failed: %s", self.call_id, command.destination, error)
+            failure = await self._tell_call_control(
+                Transfer(call_id=self.call_id, destination=arguments.get("destination", ""))
+            )
+            outcome = f"failed: {failure}" if failure else outcome
         # A booking is what the journal says of it: whoever keeps the calendar reads it there.
         self.write(ToolRun(at_ns=time.monotonic_ns(), turn=turn, name=name, arguments=arguments, outcome=outcome))
 
     async def _hang_up(self, reason: str) -> None:
-        try:
-            await self._bus.ask(CALL_CONTROL, HangUp(call_id=self.call_id, reason=reason), within=CALL_CONTROL_S)
-        except (Refused, NoAnswer) as error:
-            log.error("call %s: could not be hung up: %s", self.call_id, error)
+        await self._tell_call_control(HangUp(call_id=self.call_id, reason=reason))
+
+    async def _tell_call_control(self, command: HangUp | Transfer) -> str:
+        """Why it could not be done, "" when it was. An actor that is just being started again is asked again: the
+        agent has nothing more to say, and the caller would listen to silence."""
+        until = time.monotonic() + CALL_CONTROL_S
+        while True:
+            try:
+                await self._bus.ask(CALL_CONTROL, command, within=CALL_CONTROL_TRY_S)
+                return ""
+            except NoAnswer as silence:
+                failure = str(silence)
+            except Refused as refused:
+                failure = str(refused)
+                until = until if refused.busy else 0.0
+            if time.monotonic() >= until:
+                log.error("call %s: %s failed: %s", self.call_id, type(command).__name__, failure)
+                return failure
+            await asyncio.sleep(CALL_CONTROL_PAUSE_S)

@@ -13,6 +13,11 @@ _WORDS = {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "
 }
 
 
+def told(digits: str) -> str:
+    """How the agent is told of an entry: "pressed one pound" for "1#"."""
+    return "pressed " + " ".join(_WORDS.get(digit, digit.lower()) for digit in digits)
+
+
 @dataclass(slots=True)
 class DigitEntry:
     digits: str = ""
@@ -28,6 +33,6 @@ class DigitEntry:
         return self.last_ns + PAUSE_NS
 
     def take(self) -> tuple[str, str]:
-        """The entry, and how the agent is told of it: ("1#", "pressed one pound"). Begins a new one."""
+        """The entry, and how the agent is told of it. Begins a new one."""
         digits, self.digits = self.digits, ""
-        return digits, "pressed " + " ".join(_WORDS.get(digit, digit.lower()) for digit in digits)
+        return digits, told(digits)

@@ -36,6 +36,13 @@ class Hearing:
         """Raises `NoEngine` at once: a call that cannot be heard is better not answered."""
         self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=0.0)
 
+    async def take_over(self) -> None:
+        """Like `open`, for a call that a predecessor held, with a recogniser whose actor nobody knows any more: it is
+        given back first, for two that listen for the same bell would miss half of its rings."""
+        for name in self._engines.order("stt"):
+            self._bus.tell(name, Release(call_id=self._attend.call_id))
+        await self.open()
+
     async def begin(self, utterance: int, from_frame: int) -> None:
         async with self._order:
             self._utterance = Hear(call_id=self._attend.call_id, utterance=utterance, from_frame=from_frame)

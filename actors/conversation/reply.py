@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ipc.journal import AgentSaid
+from ipc.journal import AgentSaid, BargedIn
 from ipc.messages import WordAt
 
 Kind = Literal["greeting", "answer", "prompt", "filler", "goodbye"]
@@ -36,6 +36,8 @@ class Reply:
     played: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    flushed_ns: int = 0
+    """When it was given up because the caller interrupted it."""
 
     @property
     def text(self) -> str:
@@ -43,7 +45,8 @@ class Reply:
 
     @property
     def samples(self) -> int:
-        return sum(clause.samples for clause in self.clauses)
+        """To the end of the last clause: what an actor had written of one before it died counts, for it was heard."""
+        return max((clause.first_sample + clause.samples for clause in self.clauses if clause.written), default=0)
 
     @property
     def finished(self) -> bool:
@@ -74,6 +77,10 @@ class Reply:
             last_ns=self.last_ns,
         )
 
+    def interruption(self, now_ns: int, turn: int, onset_ns: int) -> BargedIn:
+        """`turn` and `onset_ns`: the caller's turn that interrupted it, and when its first speech had arrived."""
+        return BargedIn(at_ns=now_ns, turn=turn, onset_ns=onset_ns, flushed_ns=self.flushed_ns, silent_ns=self.last_ns)
+
     def _heard_of(self, clause: Clause) -> str:
         end = clause.first_sample + clause.samples
         if self.played >= end:
@@ -82,8 +89,8 @@ class Reply:
             return ""
         if not clause.words:
             # No word times from this engine: the share of the samples is that of the text, to the last whole word.
-            share = (self.played - clause.first_sample) / max(1, clause.samples)
-            return clause.text[: int(len(clause.text) * share)].rpartition(" ")[0]
+            share = (self.played - clause.first_sample) / clause.samples
+            return clause.text[: int(len(clause.text) * share) + 1].rpartition(" ")[0]
         cut = 0
         ends = [word.sample for word in clause.words[1:]] + [end]
         for word, word_end in zip(clause.words, ends, strict=True):

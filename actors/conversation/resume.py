@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from actors.conversation.digits import told
 from actors.conversation.history import History
-from ipc.journal import AgentSaid, CallEnded, CallerSaid, CallStarted, Record
+from ipc.journal import AgentSaid, CallEnded, CallerSaid, CallStarted, DigitsPressed, Record
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,12 @@ def past(records: Iterable[Record]) -> Past | None:
                 # A later record of the same turn replaces the earlier one.
                 history.ask(record.text)
                 turn = record.turn
+            case DigitsPressed():
+                history.ask(told(record.digits))
+                turn += 1
             case AgentSaid():
                 history.answered(record.heard)
+                turn = max(turn, record.turn)
             case CallEnded():
                 return None
     return Past(started, history, turn, until_ns) if started else None

@@ -12,6 +12,10 @@ PREROLL_FRAMES = 15
 """The recogniser starts this much before the first frame that passed for speech: 300 ms, soft onsets included."""
 TAIL_FRAMES = 10
 """It is given this much after the last one: 200 ms, soft endings included."""
+NOISE_MS = 240
+"""Less speech than this, without a word understood, is a cough or a click and no turn."""
+RESUME_FRAMES = 5
+"""Frames of speech by which a caller who was taken to be done goes on with the same turn."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from actors.conversation.digits import DigitEntry
 from actors.conversation.events import Action, Event
 from actors.conversation.history import History
 from actors.conversation.reply import Clause, Kind, Reply
-from actors.conversation.speech import PREROLL_FRAMES, TAIL_FRAMES, SpeechRun, Utterance
+from actors.conversation.speech import NOISE_MS, PREROLL_FRAMES, RESUME_FRAMES, TAIL_FRAMES, SpeechRun, Utterance
 from actors.conversation.timing import Timing
 from config.agent import Agent
 from config.schema import Turns as Rules
@@ -33,10 +33,6 @@ from ipc.journal import Record
 
 Phase = Literal["idle", "caller", "thinking", "agent", "over"]
 
-NOISE_MS = 240
-"""Less speech than this, without a word understood, is a cough or a click and no turn."""
-RESUME_FRAMES = 5
-"""Frames of speech by which a caller who was taken to be done goes on with the same turn."""
 ENDING_TOOLS = ("hang_up", "transfer")
 """They end the conversation: they are run once the caller has heard the reply, and not at all if they interrupt it."""
 
@@ -73,7 +69,6 @@ class Turns:
         self._clauses = Clauses()
         self._timing: Timing | None = None
         self._ending: ev.AnswerTool | None = None
-        self._flushed_ns = 0
         self._began_ns: int | None = None
         self._idle_since_ns = 0
         self._prompts = 0
@@ -143,9 +138,7 @@ class Turns:
     def _started(self, _: ev.Started) -> None:
         self._began_ns = self._now
         if self.history.unanswered is not None:
-            self.phase = "thinking"
-            self._timing = Timing(last_speech_ns=self._now, decided_ns=self._now, heard_ns=self._now)
-            self._ask(self.history.unanswered)
+            self._answer_now(self.history.unanswered)
         elif self.history.lines:
             self._become_idle()
         else:
@@ -221,6 +214,12 @@ class Turns:
         if reply is self.reply:
             self.reply = None
 
+    def _close_all(self) -> None:
+        for reply in (self._cut, self.reply):
+            if reply:
+                self._close_reply(reply, interrupted=not reply.finished)
+        self._cut = None
+
     def _become_idle(self) -> None:
         self.phase = "idle"
         self._idle_since_ns = self._now
@@ -295,7 +294,8 @@ class Turns:
         self._drop_answer()
         self._cut, self.reply = self.reply, None
         self._flush()
-        self._flushed_ns = self._now
+        if self._cut:
+            self._cut.flushed_ns = self._now
         self.turn += 1
         self._open_utterance()
 
@@ -321,13 +321,18 @@ class Turns:
         self._ask(event.text)
 
     def _ignore_noise(self, utterance: Utterance) -> None:
-        self.turn -= 1
         self._utterance = self._timing = None
         cut, self._cut = self._cut, None
         if cut is None:
             self._write(journal.NoiseIgnored(at_ns=self._now, speech_ms=utterance.speech_ms))
-            self.phase = "idle"
+            if self.history.unanswered is not None:
+                # It came while they waited for an answer, which was given up for it.
+                self._answer_now(self.history.unanswered)
+            else:
+                self.turn -= 1
+                self.phase = "idle"
             return
+        self.turn -= 1
         self._write(journal.FalseBargeIn(at_ns=self._now, speech_ms=utterance.speech_ms))
         rest = cut.unheard()
         self._close_reply(cut, interrupted=True)
@@ -341,33 +346,29 @@ class Turns:
         if cut is None:
             return
         self._close_reply(cut, interrupted=True)
-        self._write(
-            journal.BargedIn(
-                at_ns=self._now,
-                turn=self.turn,
-                onset_ns=utterance.onset_ns,
-                flushed_ns=self._flushed_ns,
-                silent_ns=cut.last_ns,
-            )
-        )
+        self._write(cut.interruption(self._now, self.turn, utterance.onset_ns))
 
     def _digit_pressed(self, event: ev.DigitPressed) -> None:
         self._keys.press(event.digit, self._now)
 
     def _digits_complete(self) -> None:
         digits, text = self._keys.take()
-        self._write(journal.DigitsPressed(at_ns=self._now, digits=digits))
         self._drop_answer()
         if self.reply:
             self._flush()
-            self._close_reply(self.reply, interrupted=not self.reply.finished)
+        self._close_all()
+        self._write(journal.DigitsPressed(at_ns=self._now, digits=digits))
         self._utterance = self._ending = None
         self.turn += 1
+        self._answer_now(text)
+
+    # -- the model answers
+
+    def _answer_now(self, text: str) -> None:
+        """Begins to think about something that was not just said."""
         self.phase = "thinking"
         self._timing = Timing(last_speech_ns=self._now, decided_ns=self._now, heard_ns=self._now)
         self._ask(text)
-
-    # -- the model answers
 
     def _ask(self, text: str) -> None:
         self._answer += 1
@@ -427,9 +428,8 @@ class Turns:
 
     def _time_is_up(self) -> None:
         self._drop_answer()
-        if self.reply:
-            self._close_reply(self.reply, interrupted=not self.reply.finished)
-        self._utterance = self._cut = self._timing = None
+        self._close_all()
+        self._utterance = self._timing = None
         self._say_goodbye("the call's time was up")
 
     def _say_goodbye(self, reason: str) -> None:
@@ -438,9 +438,7 @@ class Turns:
 
     def _call_over(self, _: ev.CallOver) -> None:
         self.phase = "over"
-        for reply in (self._cut, self.reply):
-            if reply:
-                self._close_reply(reply, interrupted=not reply.finished)
+        self._close_all()
 
     def _end_call(self, reason: str) -> None:
         self.phase = "over"

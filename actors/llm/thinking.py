@@ -26,19 +26,21 @@ class Thinking:
         task = self._bus.spawn(self._answer(sender, message.request, prompt), f"answer {message.request}")
         self._answers[message.request] = task
         self._actor.set_calls(len(self._answers))
+        # Not at the end of the answer itself: one that is cancelled at once never begins, and has no end.
+        task.add_done_callback(lambda _: self._forget(message.request))
         return Done()
 
     async def _answer(self, sender: str, request: str, prompt: Prompt) -> None:
-        try:
-            async for piece in self._engine.generate(prompt):
-                if isinstance(piece, EngineToken):
-                    self._bus.tell(sender, Token(request=request, text=piece.text))
-                else:
-                    self._bus.tell(sender, ToolWanted(request=request, name=piece.name, arguments=piece.arguments))
-            self._bus.tell(sender, Generated(request=request))
-        finally:
-            del self._answers[request]
-            self._actor.set_calls(len(self._answers))
+        async for piece in self._engine.generate(prompt):
+            if isinstance(piece, EngineToken):
+                self._bus.tell(sender, Token(request=request, text=piece.text))
+            else:
+                self._bus.tell(sender, ToolWanted(request=request, name=piece.name, arguments=piece.arguments))
+        self._bus.tell(sender, Generated(request=request))
+
+    def _forget(self, request: str) -> None:
+        del self._answers[request]
+        self._actor.set_calls(len(self._answers))
 
     async def cancel(self, sender: str, message: CancelGenerate) -> None:
         task = self._answers.get(message.request)

@@ -1,8 +1,8 @@
 """How loud a call's line is, as the recogniser must know it before it knows the call.
 
-The model hears speech less its mean cepstra. The first of those is the loudness: 1.004 of it a decibel, the others do not
-change with it. A call's mean is known once something was understood; until then it is a telephone's, at the level that
-is heard. Sentences heard right of 70 at 25 dB over noise:
+The model hears speech less its mean cepstra. The first of those is the loudness, 1.004 of it a decibel; the others do
+not change with it. A call's mean is known once something was understood; until then it is a telephone's, at the level
+that is heard. Sentences heard right of 70 at 25 dB over noise:
 
     level in dBFS          -40   -34   -28   -22   -16   -12   -8
     taken to be -22         40    52    62    63    64    62   62

@@ -5,6 +5,7 @@ its beginning is noticed late, or when another actor has to hear it again from t
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -138,16 +139,20 @@ class Listening:
         return spare
 
     async def attend(self, sender: str, message: Attend) -> Done:
+        with contextlib.ExitStack() as undo:
+            try:
+                bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
+                bells.close(but=bells.ear_stt)
+                undo.callback(bells.ear_stt.close)
+                rings = Rings(message.segment)
+                undo.callback(rings.close)
+                stream = self._stream(Hints(message.language, message.grammar))
+            except (LookupError, OSError) as error:
+                raise Refused(f"call {message.call_id} is not open: {error}") from error
+            except UnusableHints as error:
+                raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
+            undo.pop_all()
         self._drop(message.call_id)
-        try:
-            bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
-            rings = Rings(message.segment)
-            stream = self._stream(Hints(message.language, message.grammar))
-        except (LookupError, FileNotFoundError) as error:
-            raise Refused(f"call {message.call_id} is not open: {error}") from error
-        except UnusableHints as error:
-            raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
-        bells.close(but=bells.ear_stt)
         self._ears[message.call_id] = CallEar(message.call_id, rings, bells.ear_stt, self._engine, stream)
         self._askers[message.call_id] = sender
         asyncio.get_running_loop().add_reader(bells.ear_stt.fileno(), self._rung, message.call_id)
@@ -158,6 +163,7 @@ class Listening:
         ear = self._ears[call_id]
         ear.bell.clear()
         if ear.rings.closed:
+            ear.bell.ring()  # for others who sleep on it: nobody will ring it again
             self._drop(call_id)
             return
         partial = ear.follow()
@@ -180,8 +186,8 @@ class Listening:
 
     async def finish(self, sender: str, message: Finish) -> Heard:
         began_ns = time.monotonic_ns()
-        ear = self._ear(message.call_id)
-        while ear.needs(message.utterance, message.to_frame):
+        # Looked up again each time: the call may end while others have their turn.
+        while (ear := self._ear(message.call_id)).needs(message.utterance, message.to_frame):
             ear.follow()
             await asyncio.sleep(0)
         return ear.finish(began_ns)
@@ -193,6 +199,7 @@ class Listening:
     def _drop(self, call_id: str) -> None:
         ear = self._ears.pop(call_id, None)
         if ear is not None:
+            del self._askers[call_id]
             asyncio.get_running_loop().remove_reader(ear.bell.fileno())
             ear.close()
             self._actor.set_calls(len(self._ears))

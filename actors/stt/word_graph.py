@@ -2,7 +2,7 @@
 
 A tree of rules becomes a graph with many ways through the same words (Thompson's construction), then one with a single
 way (subsets), then one without two states that have the same future (Moore's partition). The fewer states, the fewer
-hypotheses compete at every frame: a front desk's grammar of 60 sentences shrinks from 1 900 states to 150.
+hypotheses compete at every frame: the grammar of `bench.hearing` shrinks from 391 states to 153.
 """
 
 from collections import defaultdict

@@ -6,6 +6,8 @@ within 1 ms.
 espeak-ng is GPL-3.0: import this module in the TTS actor's own process only.
 """
 
+import re
+
 import espeakng_loader
 import numpy as np
 
@@ -17,6 +19,7 @@ SILENT_BELOW = 32
 LEAD_MS = 3
 """What of that silence stays, so that speech does not begin with a click."""
 PAUSING = ".,;:!?…"
+AFTER_APOSTROPHE = re.compile(r"(['’]\w+)+")
 CLOSING = "\"'”’»)]} \t\r\n"
 """May stand between the last word's punctuation and the end of the clause."""
 
@@ -24,9 +27,9 @@ CLOSING = "\"'”’»)]} \t\r\n"
 class Espeak:
     """Voices are a language, "en-us", or a language and a speaker, "en-gb+f2" (f1 to f5, m1 to m8, and others).
 
-    A clause that ends in punctuation ends in a pause, as espeak makes it at 165 words a minute: 150 ms after a comma,
-    225 after a semicolon or colon, 300 after a full stop or question mark, 340 after an exclamation mark. Without
-    punctuation it ends with the last word, 7 ms after the last sound: the caller may be given the sentence in pieces.
+    A clause that ends in punctuation ends in a pause, as espeak makes it; at 165 words a minute 165 ms after a comma,
+    250 after a semicolon, colon or ellipsis, 330 after a full stop or question mark, 375 after an exclamation mark.
+    Without punctuation it ends 7 ms after the last sound: the caller may be given a sentence in pieces.
     """
 
     name = "espeak"
@@ -46,13 +49,15 @@ class Espeak:
         """As in the protocol: 60 ms a chunk, words exact to the sample."""
         lead = self.sample_rate * LEAD_MS // 1000
         clause = _Clause(text, sink, lead)
+        open_ended = text.rstrip(CLOSING)
+        pausing = open_ended.endswith(tuple(PAUSING))
         speech = Speech(
-            text=text.replace("’", "'"),  # espeak ends the word at the curly one: "don", "t"
+            text=open_ended if pausing else text,  # a quotation mark after a full stop would double the pause
             voice=voice.name or self._default_voice,
             words_per_minute=voice.words_per_minute,
             pitch=voice.pitch,
             volume=self._volume,
-            end_pause=text.rstrip(CLOSING).endswith(tuple(PAUSING)),
+            end_pause=pausing,
         )
         try:
             self._library.say(speech, clause.take)
@@ -98,14 +103,17 @@ class _Clause:
         """Those that the sink has taken the beginning of.
 
         espeak reports "42" as two words, "42" and "2": of those that overlap the first stands for all. It reports an
-        emoji of two words as the emoji and the space behind it: that one is left out.
+        emoji of two words as the emoji and the space behind it: that one is left out. Of "don't" it reports "don".
         """
         words: list[Word] = []
         free_from = 0
         for start, length, sample in self._events:
             sample = max(0, sample - (self._cut or 0))
-            spoken = self._text[start : start + length]
-            if start >= free_from and not spoken.isspace() and spoken and sample < self._given:
-                words.append(Word(start, len(spoken), sample))
-                free_from = start + len(spoken)
+            end = min(start + length, len(self._text))
+            if start < free_from or not self._text[start:end].strip() or sample >= self._given:
+                continue
+            if rest := AFTER_APOSTROPHE.match(self._text, end):
+                end = rest.end()
+            words.append(Word(start, end - start, sample))
+            free_from = end
         return tuple(words)

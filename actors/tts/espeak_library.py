@@ -83,7 +83,7 @@ class Speech:
     volume: int
     """0 to 200; 100 is the library's normal."""
     end_pause: bool
-    """Whether a silence follows the last word: 300 ms after a full stop, 150 after a comma, at 165 words a minute."""
+    """Whether the pause of its last punctuation mark follows: half of a full stop's after a comma."""
 
 
 WordEvent = tuple[int, int, int]

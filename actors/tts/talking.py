@@ -1,6 +1,7 @@
 """The TTS actor's work: it speaks clauses into the mouths of its calls, each call's in the order in which they came."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict, deque
@@ -111,16 +112,18 @@ class Talking:
         return Done()
 
     async def _open(self, message: Speak) -> CallMouth:
-        try:
-            bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
-            rings = Rings(message.segment)
-        except (LookupError, FileNotFoundError) as error:
-            raise Refused(f"call {message.call_id} is not open: {error}") from error
-        bells.close(but=bells.mouth_space)
-        if message.call_id in self._mouths:  # opened meanwhile, for another clause of the same call
-            bells.mouth_space.close()
-            rings.close()
-            return self._mouths[message.call_id]
+        with contextlib.ExitStack() as undo:
+            try:
+                bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
+                bells.close(but=bells.mouth_space)
+                undo.callback(bells.mouth_space.close)
+                rings = Rings(message.segment)
+                undo.callback(rings.close)
+            except (LookupError, OSError) as error:
+                raise Refused(f"call {message.call_id} is not open: {error}") from error
+            if message.call_id in self._mouths:  # opened meanwhile, for another clause of the same call
+                return self._mouths[message.call_id]
+            undo.pop_all()
         mouth = self._mouths[message.call_id] = CallMouth(rings, bells.mouth_space)
         asyncio.get_running_loop().add_reader(mouth.bell.fileno(), self._rung, message.call_id)
         mouth.task = self._bus.spawn(self._speak_all(message.call_id, mouth), f"mouth of {message.call_id}")
@@ -132,6 +135,7 @@ class Talking:
         mouth.bell.clear()
         mouth.space.set()
         if mouth.rings.closed:
+            mouth.bell.ring()  # for others who sleep on it: nobody will ring it again
             self._drop(call_id)
 
     async def _speak_all(self, call_id: str, mouth: CallMouth) -> None:
@@ -145,10 +149,9 @@ class Talking:
         message = clause.message
         begun = False
 
-        def put(pcm: bytes) -> bool:
+        def write() -> bool:
             nonlocal begun
-            clause.add(pcm)
-            clause.write()
+            all_written = clause.write()
             if clause.samples and not begun:
                 begun = True
                 self._bus.tell(
@@ -160,11 +163,17 @@ class Talking:
                         written_ns=time.monotonic_ns(),
                     ),
                 )
+            return all_written
+
+        def put(pcm: bytes) -> bool:
+            if clause.wanted:
+                clause.add(pcm)
+                write()
             return clause.wanted
 
         words = self._render(message, mouth.rings.rate, put)
         clause.end()
-        while clause.wanted and not clause.write():
+        while clause.wanted and not write():
             mouth.space.clear()
             await mouth.space.wait()
         if clause.wanted:

@@ -1,0 +1,40 @@
+"""What the tests of recognisers share: speech as it comes from a telephone, and streams that are given it."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from actors.pcm import Pcm, resample
+from actors.stt.engine import Hearing, SttEngine, SttStream
+from actors.stt.engines import load
+from bench.voices import CallerVoice
+
+GRAMMAR = """#JSGF V1.0;
+grammar desk;
+public <request> = what are your opening hours | where are you located | can I speak to a person
+  | I'd like to book an appointment [on <day>] | yes please | no thank you | goodbye;
+<day> = monday | tuesday | wednesday | friday;
+"""
+AMERICAN = CallerVoice("en-us")
+
+
+@cache
+def _loaded(name: str, settings: tuple[tuple[str, float | str], ...]) -> SttEngine:
+    return load(name, dict(settings))
+
+
+def engine(name: str, settings: Mapping[str, float | str] | None = None) -> SttEngine:
+    """One for all tests with the same settings: loading costs 0.1 s."""
+    return _loaded(name, tuple((settings or {}).items()))
+
+
+@cache
+def speech(text: str, voice: CallerVoice = AMERICAN, rate: int = 16000) -> Pcm:
+    """The text at `rate` Hz as a telephone brings it, with a short silence around."""
+    return resample(voice.say(text, before_ms=200, after_ms=300), 8000, rate)
+
+
+def hear(stream: SttStream, pcm: Pcm, chunk: int = 320) -> Hearing:
+    """What the stream makes of it, fed so many samples at a time."""
+    for at in range(0, len(pcm), chunk):
+        stream.feed(pcm[at : at + chunk])
+    return stream.finish()

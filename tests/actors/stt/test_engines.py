@@ -1,0 +1,26 @@
+import pytest
+
+from actors.stt import engines
+
+
+def test_an_unknown_engine_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r'no stt engine "gramophone"; there are .*pocketsphinx'):
+        engines.load("gramophone", {})
+
+
+def test_an_unknown_setting_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r'no setting "colour"; it has .*threshold'):
+        engines.load("pocketsphinx", {"colour": "red"})
+
+
+def test_settings_reach_the_engine() -> None:
+    assert engines.load("pocketsphinx", {"threshold": 0.7, "garbage": 0.2}).name == "pocketsphinx"
+
+
+def test_a_missing_package_is_answered_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(module: str) -> None:
+        raise ModuleNotFoundError("No module named 'absent'", name="absent")
+
+    monkeypatch.setattr(engines, "import_module", missing)
+    with pytest.raises(RuntimeError, match=r'needs the package absent: pip install "ringmaster\[embedded\]"'):
+        engines.load("pocketsphinx", {})
