@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,6 +49,10 @@ DIALPLAN: Dialplan = {
 
 Sections = Mapping[str, Mapping[str, Any]]
 """Settings as in the file: section, key, value."""
+
+
+_places = count(1)
+"""On the bus: no two that are there at the same time may have the same name."""
 
 
 class NotReady(Exception):
@@ -95,7 +100,7 @@ class System:
                 *COMMAND, "up", "--config", str(self.settings), stdout=log, stderr=log
             )
         self._stack.push_async_callback(self.stop)
-        self.bus = await self._stack.enter_async_context(Bus(self.run_dir, f"bench.{os.getpid()}"))
+        self.bus = await self._stack.enter_async_context(Bus(self.run_dir, f"bench.{os.getpid()}.{next(_places)}"))
         return self
 
     async def __aexit__(

@@ -155,6 +155,9 @@ class CallEnded(Record, frozen=True):
     """p50, p99 and max of how late frames went on the wire."""
 
 
+LONGEST_NAME = 200
+"""Characters of a call id that are in its journal's name. Asterisk's ids have 150 at most, a file name 255."""
+
 _KINDS = tuple(
     kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, Record) and kind != Record
 )
@@ -164,7 +167,10 @@ _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Union[_KINDS])  # 
 
 def path(run_dir: Path, call_id: str) -> Path:
     """Where the journal of this call is. A call id comes from outside: what is no plain file name is replaced."""
-    plain = "".join(character if character.isalnum() or character in ".-_" else "_" for character in call_id)
+    plain = "".join(
+        character if character.isascii() and (character.isalnum() or character in ".-_") else "_"
+        for character in call_id[:LONGEST_NAME]
+    )
     return run_dir / "journal" / f"{plain.lstrip('.')}.jsonl"
 
 
@@ -172,8 +178,11 @@ class Journal:
     """An open journal. Every record is one write, so that a reader sees whole lines and a kill loses none of them."""
 
     def __init__(self, file: Path) -> None:
+        """Goes on with one that is there already; a last line that was cut off by a crash is taken away."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._descriptor).st_size
+        os.ftruncate(self._descriptor, os.pread(self._descriptor, size, 0).rfind(b"\n") + 1)
 
     def append(self, record: Record) -> str:
         """Writes the record; returns its line without the line end."""

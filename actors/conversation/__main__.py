@@ -1,5 +1,6 @@
 """`python -m actors.conversation`: one conversation actor, started by the supervisor. It holds many calls."""
 
+import contextlib
 import logging
 import time
 from datetime import UTC, datetime
@@ -97,12 +98,15 @@ class Conversations:
         self, call_id: str, segment: str, agent: Agent, started: CallStarted | None, before: Past | None = None
     ) -> None:
         settings = self._actor.settings
-        try:
-            bells = await descriptors.fetch(self._actor.run_dir, call_id)
-            rings = Rings(segment)
-        except (LookupError, FileNotFoundError) as error:
-            raise Refused(f"call {call_id} is not open: {error}") from error
-        bells.close(but=bells.ear_conversation)
+        with contextlib.ExitStack() as undo:
+            try:
+                bells = await descriptors.fetch(self._actor.run_dir, call_id)
+                bells.close(but=bells.ear_conversation)
+                undo.callback(bells.ear_conversation.close)
+                rings = Rings(segment)
+            except (LookupError, OSError) as error:
+                raise Refused(f"call {call_id} is not open: {error}") from error
+            undo.pop_all()
         turns = Turns(
             settings.turns,
             settings.vad.start_frames,

@@ -32,6 +32,8 @@ class Answering:
         self._asked: Ask | None = None
         self._attempt = 0
         self._text_came = False
+        self._tools: list[ToolWanted] = []
+        """What this answer has wanted: an actor that is asked again wants it again."""
         self._order = asyncio.Lock()
 
     def _request(self) -> str:
@@ -41,6 +43,7 @@ class Answering:
     async def ask(self, question: Ask) -> None:
         self._asked = question
         self._text_came = False
+        self._tools = []
         await self._send(question)
 
     async def _send(self, question: Ask) -> None:
@@ -72,7 +75,8 @@ class Answering:
 
     def cancel(self) -> None:
         if self._asked is not None:
-            self._bus.tell(self.actor, CancelGenerate(request=self._request()))
+            if self.actor:
+                self._bus.tell(self.actor, CancelGenerate(request=self._request()))
             self._asked = None
 
     def take(self, note: Token | ToolWanted | Generated) -> None:
@@ -84,7 +88,9 @@ class Answering:
             self._text_came = True
             self._feed(AnswerText(answer, note.text))
         elif isinstance(note, ToolWanted):
-            self._feed(AnswerTool(answer, note.name, note.arguments))
+            if not any((known.name, known.arguments) == (note.name, note.arguments) for known in self._tools):
+                self._tools.append(note)
+                self._feed(AnswerTool(answer, note.name, note.arguments))
         else:
             self._end(self._asked)
 

@@ -111,9 +111,9 @@ class Engines:
         asking = asyncio.ensure_future(self._bus.ask(name, command, within=within))
         try:
             await asyncio.wait((asking, died), return_when=asyncio.FIRST_COMPLETED)
-            if asking.done():
-                return await asking
-            raise NoAnswer(f"{name} died before it had answered {type(command).__name__}")
+            if died.done():  # also where the answer came in its last moment: what it has taken on, it will not do
+                raise NoAnswer(f"{name} died before it had answered {type(command).__name__}")
+            return await asking
         except NoAnswer:
             self._doubted[name] = time.monotonic() + DOUBT_S
             raise

@@ -31,10 +31,12 @@ class Hearing:
         self.actor = ""
         self._utterance: Hear | None = None
         self._order = asyncio.Lock()
+        self._moves = 0
 
     async def open(self) -> None:
         """Raises `NoEngine` at once: a call that cannot be heard is better not answered."""
-        self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=0.0)
+        async with self._order:
+            self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=0.0)
 
     async def take_over(self) -> None:
         """Like `open`, for a call that a predecessor held, with a recogniser whose actor nobody knows any more: it is
@@ -60,8 +62,10 @@ class Hearing:
 
     async def move(self, reason: str) -> None:
         """The actor is gone: another one hears what this one was hearing."""
+        moves = self._moves
         async with self._order:
-            await self._move(reason)
+            if self._moves == moves:  # else whoever was asking it has found out for themselves
+                await self._move(reason)
 
     async def _ask(self, command: Message, within: float) -> Message | None:
         for _ in range(2):
@@ -74,6 +78,7 @@ class Hearing:
 
     async def _move(self, reason: str) -> bool:
         lost = self.actor
+        self._moves += 1
         try:
             self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S)
             if self.actor != lost:
@@ -89,4 +94,5 @@ class Hearing:
         return True
 
     def release(self) -> None:
-        self._bus.tell(self.actor, Release(call_id=self._attend.call_id))
+        if self.actor:
+            self._bus.tell(self.actor, Release(call_id=self._attend.call_id))

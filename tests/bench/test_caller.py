@@ -125,11 +125,14 @@ class Phone:
         self._empty.set()
 
 
+MARKS = {(False, False): ".", (True, False): "c", (False, True): "a", (True, True): "X"}
+
+
 def heard(phone: Phone) -> str:
     """The call, 100 ms a letter: c caller, a agent, X both, . nobody."""
-    both = ["X" if loud(sent.pcm) and loud(back.pcm) else "c" if loud(sent.pcm) else "a" if loud(back.pcm) else "."
-            for sent, back in zip(phone.log.sent, phone.log.heard, strict=True)]  # fmt: skip
-    return "".join(max(both[at : at + 5], key=both[at : at + 5].count) for at in range(0, len(both), 5))
+    wires = zip(phone.log.sent, phone.log.heard, strict=True)
+    marks = [MARKS[loud(sent.pcm), loud(back.pcm)] for sent, back in wires]
+    return "".join(max(marks[at : at + 5], key=marks[at : at + 5].count) for at in range(0, len(marks), 5))
 
 
 def play(monkeypatch: pytest.MonkeyPatch, agent: Agent, *lines: Line) -> tuple[Caller, Phone]:
