@@ -83,13 +83,3 @@ def to_mulaw(pcm: Pcm) -> bytes:
 def from_mulaw(code: bytes) -> Pcm:
     """Samples of G.711 mu-law; any bytes are valid."""
     return np.frombuffer(audioop.ulaw2lin(code, 2), dtype=np.int16)
-
-
-def to_alaw(pcm: Pcm) -> bytes:
-    """G.711 A-law, one byte a sample (PCMA, the rest of the world)."""
-    return audioop.lin2alaw(pcm.tobytes(), 2)
-
-
-def from_alaw(code: bytes) -> Pcm:
-    """Samples of G.711 A-law; any bytes are valid."""
-    return np.frombuffer(audioop.alaw2lin(code, 2), dtype=np.int16)

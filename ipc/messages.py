@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 
-
 EndReason = Literal["closed by peer", "unusable", "detached"]
 
 

@@ -17,8 +17,8 @@ Pcm = NDArray[np.int16]
 class Hints:
     """What the agent expects to hear.
 
-    `grammar` is JSGF text (JSpeech Grammar Format 1.0, https://www.w3.org/TR/jsgf/) with one public rule, or "" for free
-    dictation. An engine without grammars ignores it. `language` is a BCP 47 tag in lower case, such as "en-us".
+    `grammar` is JSGF text (JSpeech Grammar Format 1.0, https://www.w3.org/TR/jsgf/) with one public rule, or "" for
+    free dictation. An engine without grammars ignores it. `language` is a BCP 47 tag in lower case, such as "en-us".
     """
 
     language: str
