@@ -124,7 +124,6 @@ class Bus:
         self._context = zmq.asyncio.Context()
         self._peers: dict[str, _Peer] = {}
         self._handlers: dict[type[Message], Handler] = {}
-        self._subscribers: dict[type[Message], list[Handler]] = {}
         self._next_id = 0
 
     async def __aenter__(self) -> Self:
