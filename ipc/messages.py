@@ -311,7 +311,7 @@ class CancelGenerate(Message, frozen=True):
 
 
 class Speak(Message, frozen=True):
-    """Speak one clause into the call's mouth. Answer: `Done`; then `Speaking` and `Spoken` as notes.
+    """Speak one clause into the call's mouth. Answer: `Done`; then `Speaking`, perhaps `Placed`, and `Spoken` as notes.
 
     Clauses of one call are spoken in the order in which they came. A clause whose generation has been flushed is given
     up at once, without a word.
@@ -342,6 +342,21 @@ class WordAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     length: int
     sample: int
     """Where it begins, counted from the start of the generation."""
+
+
+class Placed(Message, frozen=True):
+    """Note back: how the clause lies in the generation, of one that has to wait until the mouth has room for its end.
+
+    Who interrupts it now has heard some of its words.
+    """
+
+    call_id: str
+    generation: int
+    clause: int
+    first_sample: int
+    samples: int
+    """Of the whole clause."""
+    words: tuple[WordAt, ...]
 
 
 class Spoken(Message, frozen=True):

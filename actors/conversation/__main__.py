@@ -27,6 +27,7 @@ from ipc.messages import (
     Generated,
     ListCalls,
     Partial,
+    Placed,
     Speaking,
     Spoken,
     StartCall,
@@ -58,6 +59,7 @@ class Conversations:
         self._grammars = {name: grammar(agent) for name, agent in actor.config.agents.items()}
         self._bus.on(Partial, self.take_by_call)
         self._bus.on(Speaking, self.take_by_call)
+        self._bus.on(Placed, self.take_by_call)
         self._bus.on(Spoken, self.take_by_call)
         self._bus.on(Token, self.take_by_request)
         self._bus.on(ToolWanted, self.take_by_request)
@@ -144,7 +146,7 @@ class Conversations:
         if call := self._calls.get(message.call_id):
             call.note(message)
 
-    async def take_by_call(self, sender: str, message: Partial | Speaking | Spoken) -> None:
+    async def take_by_call(self, sender: str, message: Partial | Speaking | Placed | Spoken) -> None:
         if call := self._calls.get(message.call_id):
             call.take(message)
 

@@ -24,6 +24,7 @@ from ipc.messages import (
     HangUp,
     Journaled,
     Partial,
+    Placed,
     Speaking,
     Spoken,
     Token,
@@ -185,14 +186,15 @@ class Call:
                 self._played[generation] = played.samples
                 self.feed(ev.WirePlayed(generation, played.samples, played.first_ns, played.last_ns))
 
-    def take(self, note: Partial | Token | ToolWanted | Generated | Speaking | Spoken) -> None:
+    def take(self, note: Partial | Token | ToolWanted | Generated | Speaking | Placed | Spoken) -> None:
         """A note of an engine's actor about this call."""
         if isinstance(note, Partial):
             self.feed(ev.PartialText(note.utterance, note.text))
         elif isinstance(note, Speaking):
             self.feed(ev.ClauseBegun(note.generation, note.clause, note.written_ns))
-        elif isinstance(note, Spoken):
-            self._voicing.take(note)
+        elif isinstance(note, Placed | Spoken):
+            if isinstance(note, Spoken):
+                self._voicing.take(note)
             self.feed(ev.ClauseWritten(note.generation, note.clause, note.first_sample, note.samples, note.words))
         else:
             self._answering.take(note)

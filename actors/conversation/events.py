@@ -69,7 +69,7 @@ class ClauseBegun:
 
 @dataclass(frozen=True, slots=True)
 class ClauseWritten:
-    """All of the clause is in the mouth."""
+    """The clause has been synthesised: how it lies in its generation's audio. The end may still wait for room."""
 
     generation: int
     clause: int

@@ -5,8 +5,9 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,11 +16,13 @@ from actors.pcm import Resampler
 from actors.tts.engine import Pcm, TtsEngine, UnusableVoice, Voice, Word
 from ipc import descriptors
 from ipc.bus import Bus, Refused
-from ipc.messages import Done, Release, Speak, Speaking, Spoken, WordAt
+from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken, WordAt
 from ipc.mouth import MouthWriter
 from ipc.rings import Bell, Rings
 
 log = logging.getLogger(__name__)
+
+Note = TypeVar("Note", Placed, Spoken)
 
 REMEMBERED = 64
 """Clauses that are kept ready to be said again: greetings, fillers, prompts. 5 s at 8 kHz are 80 kB."""
@@ -74,6 +77,18 @@ class Clause:
                 return False
             self.samples += len(self._ready.popleft()) // 2
         return True
+
+    def layout(self, kind: type[Note], words: Sequence[Word]) -> Note:
+        """The note that says where the clause and its words lie in their generation."""
+        waiting = sum(len(pcm) for pcm in self._ready) // 2
+        return kind(
+            call_id=self.message.call_id,
+            generation=self.message.generation,
+            clause=self.message.clause,
+            first_sample=self.first_sample,
+            samples=self.samples + waiting,
+            words=tuple(WordAt(word.start, word.length, self.first_sample + word.sample) for word in words),
+        )
 
 
 class CallMouth:
@@ -173,22 +188,13 @@ class Talking:
 
         words = self._render(message, mouth.rings.rate, put)
         clause.end()
+        if clause.wanted and not write():
+            self._bus.tell(sender, clause.layout(Placed, words))
         while clause.wanted and not write():
             mouth.space.clear()
             await mouth.space.wait()
         if clause.wanted:
-            at = clause.first_sample
-            self._bus.tell(
-                sender,
-                Spoken(
-                    call_id=message.call_id,
-                    generation=message.generation,
-                    clause=message.clause,
-                    first_sample=at,
-                    samples=clause.samples,
-                    words=tuple(WordAt(word.start, word.length, at + word.sample) for word in words),
-                ),
-            )
+            self._bus.tell(sender, clause.layout(Spoken, words))
 
     def _render(self, message: Speak, rate: int, put: Callable[[bytes], bool]) -> tuple[Word, ...]:
         """Gives the clause's samples at `rate` to `put`, as they are made or all at once from memory."""

@@ -25,7 +25,7 @@ from ipc.bus import Bus, Refused
 from ipc.descriptors import DescriptorStore
 from ipc.ear import EarWriter
 from ipc.lifeline import Lifeline
-from ipc.messages import Generated, Message, Partial, Release, Speaking, Spoken, Token, ToolWanted
+from ipc.messages import Generated, Message, Partial, Placed, Release, Speaking, Spoken, Token, ToolWanted
 from ipc.mouth import MouthGauge, MouthReader
 from ipc.progress import Board, Progress
 from ipc.rings import Bell, Rings
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Message)
 
 ASKER = "conversation.1"
 PATIENCE_S = 20.0
-NOTES = (Partial, Speaking, Spoken, Token, ToolWanted, Generated)
+NOTES = (Partial, Placed, Speaking, Spoken, Token, ToolWanted, Generated)
 
 AGENT = Agent(name="desk", greeting="Good morning.")
 

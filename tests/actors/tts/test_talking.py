@@ -15,7 +15,7 @@ from actors.pcm import resample
 from actors.tts.engine import Pcm, Sink, UnusableVoice, Voice, Word
 from actors.tts.talking import LONGEST_REMEMBERED, REMEMBERED, Clause, Talking
 from ipc.bus import Refused
-from ipc.messages import Done, Release, Speak, Speaking, Spoken, WordAt
+from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken, WordAt
 from ipc.mouth import MouthWriter
 from ipc.rings import MOUTH_SLOTS
 from tests.actors.service import OpenCall, Service, open_files
@@ -269,6 +269,8 @@ def test_a_full_mouth_waits_for_the_pacer_and_nothing_is_lost(tmp_path: Path) ->
     async def scene(service: Service, engine: Voices, call: OpenCall) -> None:
         await service.ask(speak(call, LONG))
         await service.note(Speaking)
+        placed = await service.note(Placed)
+        assert (placed.samples, placed.words) == (len(LONG) * CHARACTER, words_of(LONG)), "known before it is all heard"
         assert await service.all_notes(Spoken) == []
         played = b""
         while not await service.all_notes(Spoken):
