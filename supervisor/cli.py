@@ -8,6 +8,7 @@ Exit codes: 0 fine, 1 not fine, 2 wrong usage or a wrong configuration.
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -36,6 +37,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one command; `words` are those after the program's name. Gives the exit code."""
     words = sys.argv[1:] if words is None else words
     arguments, command = _parse(words)
+    if arguments.command != "up":
+        # Whoever reads only the first lines (`| head`) ends us without a word. A service must outlive broken pipes.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         return command.run(arguments)
     except ConfigError as error:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -34,8 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     run_dir = common.run_dir(arguments)
-    # Whoever reads only the first lines (`| head`) ends us without a word, as other tools do.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         return asyncio.run(_show(arguments, run_dir))
     except PermissionError:
