@@ -1,0 +1,68 @@
+"""One system for all scenes that leave it running, and one loop in which every scene is played."""
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from bench.system import Sections
+from tests.system.house import House, started
+from tests.system.loop import Loop
+
+_loop = Loop()
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    yield _loop
+    _loop.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine is played in the loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    _loop.play(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(scope="session")
+def _house(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with loop.entered(started(tmp_path_factory.mktemp("house"))) as house:
+        yield house
+
+
+@pytest.fixture
+def house(loop: Loop, _house: House) -> Iterator[House]:
+    """Ready for calls. After the scene, whatever became of it, nobody calls any more, and nothing of a call is left."""
+    yield from _tidy(loop, _house)
+
+
+STRICT: Sections = {
+    "audiosocket": {"direct_calls": False, "uuid_timeout_ms": 500},
+    "actors": {"stt": {"count": 1}, "llm": {"count": 1}, "tts": {"count": 1}},
+}
+
+
+@pytest.fixture(scope="session")
+def _strict(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with loop.entered(started(tmp_path_factory.mktemp("strict"), STRICT, asterisk_runs=False)) as house:
+        yield house
+
+
+@pytest.fixture
+def strict(loop: Loop, _strict: House) -> Iterator[House]:
+    """Another system, which was started while there was no Asterisk, and takes only calls that it has asked for."""
+    if not _strict.asterisk_runs:
+        loop.play(_strict.asterisk.start())
+    yield from _tidy(loop, _strict)
+
+
+def _tidy(loop: Loop, house: House) -> Iterator[House]:
+    loop.play(house.no_problems())
+    yield house
+    loop.play(house.send_everybody_home())
+    if house.system.process.returncode is None:
+        loop.play(house.nothing_is_left())
