@@ -1,5 +1,6 @@
 import pytest
 
+from actors import catalogue
 from actors.stt import engines
 
 
@@ -21,6 +22,6 @@ def test_a_missing_package_is_answered_with_what_installs_it(monkeypatch: pytest
     def missing(module: str) -> None:
         raise ModuleNotFoundError("No module named 'absent'", name="absent")
 
-    monkeypatch.setattr(engines, "import_module", missing)
+    monkeypatch.setattr(catalogue, "import_module", missing)
     with pytest.raises(RuntimeError, match=r'needs the package absent: pip install "ringmaster\[embedded\]"'):
         engines.load("pocketsphinx", {})
