@@ -49,10 +49,15 @@ class Picture:
             )
 
     def words(self, at_ns: int, until_ns: int, lane: int, text: str, colour: str) -> None:
-        """Text under a bar, on two lines, cut where something else begins or the row ends."""
-        row, x, _ = self.spans(at_ns, at_ns)[0]
-        room = (until_ns - at_ns) / 1e9 * (WIDTH - LEFT - RIGHT) / ROW_S - 8
-        letters = int(min(room, WIDTH - RIGHT - x) / CHARACTER_PX)
+        """Text under a bar, on two lines, cut where something else begins or the row ends.
+
+        What begins so late in a row that its text has no room there has it in the next one.
+        """
+        stretches = self.spans(at_ns, until_ns)
+        row, x, room = stretches[0]
+        if len(text) * CHARACTER_PX > TEXT_LINES * room and len(stretches) > 1:
+            row, x, room = stretches[1]
+        letters = int((room - 8) / CHARACTER_PX)
         lines = textwrap.wrap(text, max(letters, 8), max_lines=TEXT_LINES, placeholder=" …")
         for number, line in enumerate(lines):
             y = TOP + row * ROW + lane * LANE + BAR + 12 + 12 * number
@@ -160,6 +165,5 @@ def _answer_time(picture: Picture, timed: TurnTimed) -> None:
         at += int(ms * 1e6)
     whole = (timed.on_wire_ns - timed.last_speech_ns) / 1e6
     row, x, _ = picture.spans(timed.last_speech_ns, timed.last_speech_ns)[0]
-    picture.parts.append(
-        f'<text x="{x:.1f}" y="{TOP + row * ROW + LANE + BAR + 12}" font-size="11" fill="{INK}">{whole:.0f} ms</text>'
-    )
+    x, y = min(x, WIDTH - RIGHT - 46), TOP + row * ROW + LANE + BAR + 12
+    picture.parts.append(f'<text x="{x:.1f}" y="{y}" font-size="11" fill="{INK}">{whole:.0f} ms</text>')
