@@ -32,8 +32,8 @@ from ipc.messages import Status, SystemStatus
 
 READY_S = 60.0
 STATUS_S = 3.0
-LOOK_S = 0.1
-"""Between two looks at whether the system is ready."""
+LOOK_S, CONNECTED_LOOK_S = 0.1, 0.01
+"""Between two looks at whether the system is ready, or connected."""
 LAST_LINES = 15
 """Of the log, in the text of an error."""
 
@@ -122,6 +122,14 @@ class System:
             await asyncio.sleep(LOOK_S)
         raise NotReady("\n".join(["the system did not become ready:", *problems, *self.log()[-LAST_LINES:]]))
 
+    async def until_connected(self, asterisk: Asterisk) -> None:
+        """Until Asterisk has calls for it: a moment after it is ready. Raises `NotReady`."""
+        deadline = time.monotonic() + READY_S
+        while APP not in asterisk.applications:
+            if time.monotonic() > deadline:
+                raise NotReady("\n".join(["the system did not connect to Asterisk:", *self.log()[-LAST_LINES:]]))
+            await asyncio.sleep(CONNECTED_LOOK_S)
+
     async def status(self, within: float = STATUS_S) -> SystemStatus:
         """Raises `NoAnswer`."""
         return await self.bus.expect("supervisor", Status(), SystemStatus, within=within)
@@ -149,4 +157,5 @@ async def together(folder: Path) -> AsyncIterator[tuple[System, Asterisk]]:
         asterisk = Asterisk(DIALPLAN, user=USER, password=PASSWORD)
         async with asterisk, System(folder, Path(run_dir), settings(asterisk.port, free_port())) as system:
             await system.until_ready()
+            await system.until_connected(asterisk)
             yield system, asterisk

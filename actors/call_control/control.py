@@ -310,7 +310,8 @@ class CallControl:
             raise Refused(f"transfers.destinations has no {command.destination!r}; it has: {known}")
         place = _place(destinations.get(command.destination, self.settings.transfers.on_failure))
         request, reply = self.calls.request()
-        asked = TransferAsked(command.destination or "on_failure", place, request)
+        status = "" if command.destination else "FAILED"
+        asked = TransferAsked(command.destination or "on_failure", place, request, status)
         if not self.calls.tell(command.call_id, asked):
             self._refuse_if_blind(command.call_id)
             raise Refused(f"call {command.call_id} is over")

@@ -122,3 +122,5 @@ class TransferAsked(Event, frozen=True):
     place: Place | None
     request: int
     """Number of the bus request that waits for `Reply`."""
+    status: str = ""
+    """Value for `AGENT_STATUS`; "" leaves the variable alone."""

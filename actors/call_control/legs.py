@@ -183,6 +183,7 @@ def _transfer_asked(move: Move, asked: TransferAsked) -> None:
         Departure(
             hang_up=False,
             cause=f"transferred to {asked.destination}",
+            status=asked.status,
             place=asked.place,
             destination=asked.destination,
             request=asked.request,

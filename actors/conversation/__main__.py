@@ -77,6 +77,9 @@ class Conversations:
 
     async def start(self, sender: str, message: StartCall) -> Done:
         agent = self._agent(message.agent)
+        for role in ENGINE_ROLES:
+            if self._engines.given_up(role):
+                raise Refused(f"no {role} actor is in service", busy=True)
         pipeline = self._actor.settings.active_pipeline
         engines = self._actor.settings.pipelines[pipeline]
         age = (time.monotonic_ns() - message.arrived_ns) / 1e9
@@ -161,6 +164,9 @@ class Conversations:
         if event.state in ("dead", "degraded"):
             for call in self._calls.values():
                 call.actor_lost(event.name, event.reason or event.state)
+        if event.state == "degraded" and self._engines.given_up(event.role):
+            for call in self._calls.values():
+                call.cannot_go_on(f"no {event.role} actor is in service: {event.reason}")
 
     async def resume(self) -> None:
         """Takes over the calls that a predecessor of the same name held."""

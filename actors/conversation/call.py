@@ -205,6 +205,11 @@ class Call:
             if part.actor == name:
                 self._spawn(part.move(reason))
 
+    def cannot_go_on(self, reason: str) -> None:
+        """No engine of some role is left: the caller is sent to where somebody can serve them."""
+        log.error("call %s cannot go on: %s", self.call_id, reason)
+        self._spawn(self._send_on())
+
     def _engine_lost(self, role: str, actor: str, reason: str, successor: str) -> None:
         self.write(EngineLost(at_ns=time.monotonic_ns(), role=role, actor=actor, reason=reason, successor=successor))
 
@@ -255,6 +260,9 @@ class Call:
 
     async def _hang_up(self, reason: str) -> None:
         await self._tell_call_control(HangUp(call_id=self.call_id, reason=reason))
+
+    async def _send_on(self) -> None:
+        await self._tell_call_control(Transfer(call_id=self.call_id, destination=""))
 
     async def _tell_call_control(self, command: HangUp | Transfer) -> str:
         """Why it could not be done, "" when it was. An actor that is just being started again is asked again: the

@@ -36,6 +36,7 @@ class Engines:
         self._bus = bus
         self._names = names
         self._dead: set[str] = set()
+        self._degraded: set[str] = set()
         self._doubted: dict[str, float] = {}
         self._asking: dict[str, set[asyncio.Future[None]]] = {}
         self._back = asyncio.Event()
@@ -44,13 +45,20 @@ class Engines:
     def note(self, event: ActorChanged) -> None:
         if event.state == "ready":
             self._dead.discard(event.name)
+            self._degraded.discard(event.name)
             self._doubted.pop(event.name, None)
             self._back.set()
             return
         self._dead.add(event.name)
+        if event.state == "degraded":
+            self._degraded.add(event.name)
         for died in self._asking.get(event.name, ()):
             if not died.done():
                 died.set_result(None)
+
+    def given_up(self, role: str) -> bool:
+        """True when the supervisor has given up every actor of this role: none comes back within a call's patience."""
+        return self._degraded.issuperset(self._names[role])
 
     def order(self, role: str, current: str = "") -> list[str]:
         """Whom to ask, in order: `current` first if all is well with it, then the others in turn, the dead last."""

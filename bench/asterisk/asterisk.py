@@ -165,6 +165,11 @@ class Asterisk:
         return self.exchange.stored_recordings
 
     @property
+    def applications(self) -> list[str]:
+        """The names of the Stasis applications that somebody listens to."""
+        return [name for name, application in self.exchange.applications.items() if application.active]
+
+    @property
     def channels(self) -> list[str]:
         """The ids of all channels there are."""
         return list(self.exchange.channels)

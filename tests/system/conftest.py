@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.system import Sections
-from tests.system.house import House, started
+from tests.system.house import FEW, House, started
 from tests.system.loop import Loop
 
 _loop = Loop()
@@ -42,7 +42,7 @@ def house(loop: Loop, _house: House) -> Iterator[House]:
 
 STRICT: Sections = {
     "audiosocket": {"direct_calls": False, "uuid_timeout_ms": 500},
-    "actors": {"stt": {"count": 1}, "llm": {"count": 1}, "tts": {"count": 1}},
+    "actors": FEW,
 }
 
 
@@ -55,13 +55,14 @@ def _strict(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
 @pytest.fixture
 def strict(loop: Loop, _strict: House) -> Iterator[House]:
     """Another system, which was started while there was no Asterisk, and takes only calls that it has asked for."""
-    if not _strict.asterisk_runs:
-        loop.play(_strict.asterisk.start())
     yield from _tidy(loop, _strict)
 
 
 def _tidy(loop: Loop, house: House) -> Iterator[House]:
-    loop.play(house.no_problems())
+    assert house.system.process.returncode is None, f"the system has ended\n{house.last_words()}"
+    if not house.asterisk_runs:
+        loop.play(house.asterisk.start())
+    loop.play(house.takes_calls())
     yield house
     loop.play(house.send_everybody_home())
     if house.system.process.returncode is None:

@@ -2,6 +2,7 @@
 
 from bench.asterisk import Where
 from ipc.journal import AgentSaid, CallEnded, CallerSaid, CallStarted, Noted, TurnTimed
+from ipc.rings import BELLS
 from tests.system.guest import ANSWER, GREETING, QUESTION, Guest, calls, rings
 from tests.system.house import House, held
 
@@ -57,7 +58,7 @@ async def test_nothing_is_left_of_a_call_that_is_over(house: House) -> None:
     guest = await calls(house)
     supervisor, audio = await house.actor("supervisor"), await house.serving("audio")
     belongings = held(audio.pid) & held(supervisor.pid) - before["supervisor"]
-    assert len(belongings) == 1 + 4, "the media connection and the bells"
+    assert len(belongings) == 1 + len(BELLS), "the media connection and the bells"
 
     await guest.hangs_up()
     await house.nothing_is_left()

@@ -25,7 +25,7 @@ async def test_after_a_restart_of_asterisk_its_calls_are_over_and_new_ones_work(
     assert guest.phone.ended.is_set()
     assert "is it running" in await house.problem("call-control: cannot reach Asterisk")
     await house.asterisk.start()
-    await house.no_problems()
+    await house.takes_calls()
     await guest.is_over()
     await house.nothing_is_left()
     await (await calls(house)).says_goodbye()

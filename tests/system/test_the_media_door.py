@@ -18,6 +18,7 @@ VISITORS = {
     "half a frame": UUID_HEADER + b"half a",
     "no UUID": b"GET / HTTP/1.0\r\n\r\n",
     "unknown UUID": UUID_HEADER + UNKNOWN.bytes,
+    "closed early": UUID_HEADER[:1],
     "late": UUID_HEADER + uuid.UUID(media_uuid.make()).bytes,
 }
 """What they send, by the reason for which they are dropped."""
@@ -29,6 +30,8 @@ async def visit(house: House, said: bytes) -> None:
     """Returns when the door has closed the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.audio_port)
     writer.write(said)
+    if said == VISITORS["closed early"]:
+        writer.write_eof()
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() in (b"", b"\x00\x00\x00")
     writer.close()

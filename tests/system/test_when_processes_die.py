@@ -6,13 +6,15 @@ The scenes share one call, so that it survives them all; only who breaks it has 
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ipc.journal import AgentSaid, CallerSaid, EngineLost, Noted
 from ipc.messages import ActorStatus
-from tests.system.guest import ANSWER, GOODBYE, QUESTION, Guest, calls
-from tests.system.house import House
+from tests.system.command import ringmaster
+from tests.system.guest import ANSWER, GOODBYE, QUESTION, Guest, calls, rings
+from tests.system.house import FEW, House, started
 from tests.system.loop import Loop
 
 DIRECTIONS = "We are at twelve Maple Street, behind the green door."
@@ -77,8 +79,7 @@ async def test_the_recogniser_hangs_is_noticed_and_replaced(guest: Guest) -> Non
 async def test_an_engine_dies_while_the_caller_waits_for_it(guest: Guest, name: str) -> None:
     """It takes the caller's question on, and dies over it."""
     engine = await guest.house.actor(name)
-    kill(engine, signal.SIGSTOP)
-    await guest.says(QUESTION)
+    await guest.says_while(QUESTION, lambda: kill(engine, signal.SIGSTOP))
     await guest.is_understood(QUESTION)
     kill(engine)
     await guest.is_told(ANSWER)
@@ -88,9 +89,10 @@ async def test_an_engine_dies_while_the_caller_waits_for_it(guest: Guest, name: 
 
 
 async def test_the_audio_actor_dies_while_the_agent_speaks_and_another_finishes_the_sentence(guest: Guest) -> None:
+    audio = await guest.house.serving("audio")
     await guest.says("your address")
     await guest.hears_the_agent_speak()
-    kill(await guest.house.serving("audio"))
+    kill(audio)
     said = await guest.is_told(DIRECTIONS)
     assert not said.interrupted
     assert said.samples == said.played
@@ -109,10 +111,10 @@ async def test_the_conversation_dies_while_the_caller_speaks_and_forgets_nothing
 
 
 async def test_the_conversation_dies_while_the_agent_speaks_and_says_it_again(guest: Guest) -> None:
+    conversation = await guest.house.actor("conversation.1")
     await guest.says("your address")
     await guest.is_understood("your address")
     await guest.hears_the_agent_speak()
-    conversation = await guest.house.actor("conversation.1")
     kill(conversation)
     await guest.is_told(DIRECTIONS)
     await restarted(guest, conversation)
@@ -142,6 +144,33 @@ async def test_call_control_dies_when_the_agent_is_about_to_hang_up(guest: Guest
     await guest.is_told("Goodbye!")
     ended = await guest.is_over()
     assert ended.cause == "hung up by the agent: the agent hung up"
-    assert ended.takeovers <= 1
+    assert ended.takeovers == guest.media().count("moved")
     assert all(said.lost_frames == 0 for said in guest.all(CallerSaid))
     assert all(said.samples == said.played for said in guest.all(AgentSaid) if not said.interrupted)
+
+
+async def test_an_engine_that_dies_too_often_is_given_up_and_callers_go_where_somebody_serves_them(
+    tmp_path: Path,
+) -> None:
+    """With no allowance of restarts once is too often."""
+    async with started(tmp_path, {"actors": {**FEW, "restart": {"intensity": 0, "period_s": 600}}}) as house:
+        guest = await calls(house)
+        kill(await house.actor("tts.1"))
+        ended = await guest.is_over()
+        assert ended.cause == "transferred to on_failure"
+        assert guest.phone.variables["AGENT_STATUS"] == "FAILED"
+
+        late = rings(house)
+        await house.until("the late caller has gone", late.phone.ended.is_set)
+        assert late.phone.variables["AGENT_STATUS"] == "BUSY"
+        assert not late.phone.answered.is_set()
+
+        status = await house.status()
+        assert not status.ready
+        assert "no tts actor is ready" in status.problems
+        voice = next(actor for actor in status.actors if actor.name == "tts.1")
+        assert voice.state == "degraded"
+        assert "killed by SIGKILL" in voice.note
+        asked = await ringmaster("status", "--run-dir", house.system.run_dir)
+        assert asked.code == 1, "not fine"
+        assert "no tts actor is ready" in asked.out

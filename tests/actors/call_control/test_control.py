@@ -100,6 +100,17 @@ def test_a_transfer_continues_in_the_dialplan(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_caller_whom_no_engine_can_serve_any_more_is_sent_on_as_failed(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        phone = await call(house)
+        await house.conversation.transfer(phone.id, "")
+        await phone.reaches("people", "0")
+        assert phone.variables["AGENT_STATUS"] == "FAILED"
+        await house.until(house.nothing_left)
+
+    play(tmp_path, scene)
+
+
 def test_a_transfer_to_nowhere_is_refused_with_the_names_there_are_and_the_call_goes_on(tmp_path: Path) -> None:
     async def scene(house: House) -> None:
         phone = await call(house)

@@ -8,7 +8,7 @@ import pytest
 
 from actors.conversation.engines import NoEngine
 from ipc.bus import NoAnswer, Refused
-from ipc.messages import Attend, Done
+from ipc.messages import ActorChanged, Attend, Done
 from tests.actors.conversation.cast import Cast, is_busy, refuses, says_nothing
 
 ATTEND = Attend(call_id="c1", segment="s", language="en-us", grammar="")
@@ -169,3 +169,21 @@ def test_a_refusal_is_told_to_who_asked_one_actor_only(tmp_path: Path) -> None:
         assert cast.engines.order("stt", "stt.1")[0] == "stt.1", "who refuses is not doubted"
 
     run(tmp_path, scene)
+
+
+def test_a_role_is_given_up_when_the_supervisor_has_given_up_all_its_actors(tmp_path: Path) -> None:
+    def degraded(name: str) -> ActorChanged:
+        return ActorChanged(name=name, role="stt", state="degraded", pid=0, reason="dies again and again")
+
+    async def scene(cast: Cast) -> None:
+        cast.dies("stt.1")
+        cast.dies("stt.2")
+        assert not cast.engines.given_up("stt"), "they are started again"
+        cast.engines.note(degraded("stt.1"))
+        assert not cast.engines.given_up("stt")
+        cast.engines.note(degraded("stt.2"))
+        assert cast.engines.given_up("stt")
+        cast.comes_back("stt.2")
+        assert not cast.engines.given_up("stt")
+
+    run(tmp_path, scene, "stt.1", "stt.2")
