@@ -11,7 +11,6 @@ from the lower one, 120 with it filled with noise, 125 so.
 """
 
 import math
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +25,9 @@ STREAMS = 3
 """Cepstra, their change, and the change of that: the same matrix holds for each."""
 
 
-def write_files(folder: Path) -> dict[str, str]:
-    """Writes what a decoder needs into `folder`; returns the decoder's settings that name it."""
-    features, adaptation = folder / "features", folder / "adaptation"
-    features.write_text(
+def files() -> dict[str, str]:
+    """The text of each file that a decoder needs, by the decoder's setting that names the file."""
+    features = (
         f"-lowerf {LOWEST_HZ}\n-upperf {_upper_edge_hz():.4f}\n-nfilt {TELEPHONE_BANDS}\n-lifter {LIFTER}\n"
         "-transform dct\n-feat 1s_c_d_dd\n-svspec 0-12/13-25/26-38\n-agc none\n-cmn live\n-varnorm no\n"
         "-model ptm\n-remove_noise yes\n"
@@ -37,8 +35,7 @@ def write_files(folder: Path) -> dict[str, str]:
     matrix = "\n".join(" ".join(f"{value:.6f}" for value in row) for row in _adaptation())
     shift, variances = ("0 " * CEPSTRA).strip(), ("1 " * CEPSTRA).strip()
     stream = f"{CEPSTRA}\n{matrix}\n{shift}\n{variances}\n"
-    adaptation.write_text(f"1\n{STREAMS}\n{stream * STREAMS}")
-    return {"featparams": str(features), "mllr": str(adaptation)}
+    return {"featparams": features, "mllr": f"1\n{STREAMS}\n{stream * STREAMS}"}
 
 
 def _upper_edge_hz() -> float:

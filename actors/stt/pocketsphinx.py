@@ -6,7 +6,7 @@ fits. What comes out is judged once more (`_confidence`): some sentence of the g
 """
 
 import math
-import tempfile
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pocketsphinx
 from actors.stt.engine import Hearing, Hints, Pcm, SttStream, UnusableHints
 from actors.stt.jsgf import GrammarError, parse
 from actors.stt.line import Line
-from actors.stt.narrowband import write_files
+from actors.stt.narrowband import files
 from actors.stt.pronunciations import Pronunciations, with_british
 from actors.stt.word_graph import WordGraph, word_graph
 
@@ -67,18 +67,15 @@ class Pocketsphinx:
         """
         self._threshold = threshold
         self._garbage_weight = garbage**GARBAGE_POWER
-        self._folder = tempfile.TemporaryDirectory(prefix="ringmaster-pocketsphinx-")
         model = Path(pocketsphinx.get_model_path(MODEL))
         self._pronunciations = Pronunciations(model / "cmudict-en-us.dict", Path(dictionary) if dictionary else None)
-        fillers = Path(self._folder.name) / "fillers"
-        fillers.write_text(
-            "<s> SIL\n</s> SIL\n<sil> SIL\n" + "".join(f"{_garbage(phone)} {phone}\n" for phone in PHONES.split())
-        )
+        fillers = "<s> SIL\n</s> SIL\n<sil> SIL\n"
+        fillers += "".join(f"{_garbage(phone)} {phone}\n" for phone in PHONES.split())
         self._settings: dict[str, str | float | None] = {
-            **write_files(Path(self._folder.name)),
+            **{setting: _in_memory(text) for setting, text in files().items()},
             "hmm": str(model / MODEL),
             "dict": None,
-            "fdict": str(fillers),
+            "fdict": _in_memory(fillers),
             "lm": None,
             "loglevel": "FATAL",
             "beam": beam,
@@ -229,6 +226,14 @@ def _confidence(words: list[pocketsphinx.Segment], frames: int) -> float:
 
 def _frames(segments: list[pocketsphinx.Segment]) -> int:
     return sum(segment.end_frame - segment.start_frame + 1 for segment in segments)
+
+
+def _in_memory(text: str) -> str:
+    """The path of a file with this text, which is gone with the process, however that ends. pocketsphinx takes paths
+    only, and reads the files for each decoder."""
+    descriptor = os.memfd_create("pocketsphinx")
+    os.write(descriptor, text.encode())
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _garbage(phone: str) -> str:
