@@ -1,12 +1,12 @@
 """`python -m actors.conversation`: one conversation actor, started by the supervisor. It holds many calls."""
 
-import contextlib
 import logging
 import time
 from datetime import UTC, datetime
 
 import msgspec
 
+from actors import open_call
 from actors.actor import Actor, run
 from actors.conversation.call import Call, CallSetting
 from actors.conversation.engines import Engines, NoEngine
@@ -14,7 +14,7 @@ from actors.conversation.resume import Past, past
 from actors.conversation.turns import Turns
 from config.agent import Agent
 from config.grammar import grammar
-from ipc import descriptors, journal
+from ipc import journal
 from ipc.bus import NoAnswer, Refused
 from ipc.ear import EarReader
 from ipc.journal import CallStarted, Journal
@@ -103,15 +103,7 @@ class Conversations:
         self, call_id: str, segment: str, agent: Agent, started: CallStarted | None, before: Past | None = None
     ) -> None:
         settings = self._actor.settings
-        with contextlib.ExitStack() as undo:
-            try:
-                bells = await descriptors.fetch(self._actor.run_dir, call_id)
-                bells.close(but=bells.ear_conversation)
-                undo.callback(bells.ear_conversation.close)
-                rings = Rings(segment)
-            except (LookupError, OSError) as error:
-                raise Refused(f"call {call_id} is not open: {error}") from error
-            undo.pop_all()
+        rings, bell = await open_call.attach(self._actor.run_dir, call_id, segment, "ear_conversation")
         turns = Turns(
             settings.turns,
             settings.vad.start_frames,
@@ -123,9 +115,7 @@ class Conversations:
         unseen = _unseen_from(rings, before) if before else 0
         setting = CallSetting(call_id, segment, agent, self._grammars[agent.name], unseen)
         file = Journal(journal.path(self._actor.run_dir, call_id))
-        call = self._calls[call_id] = Call(
-            setting, self._bus, self._engines, rings, bells.ear_conversation, file, turns
-        )
+        call = self._calls[call_id] = Call(setting, self._bus, self._engines, rings, bell, file, turns)
         self._actor.set_calls(len(self._calls))
         if started is not None:
             call.write(msgspec.structs.replace(started, rate=rings.rate))

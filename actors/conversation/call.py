@@ -58,7 +58,7 @@ class CallSetting:
 
 
 class Call:
-    """Made once engines are wanted; `open` reserves them, `begin` lets the agent speak, `close` ends it all."""
+    """Made once engines are wanted; `open` reserves them and lets the agent speak, `close` ends it all."""
 
     def __init__(
         self,
@@ -72,7 +72,6 @@ class Call:
     ) -> None:
         self.call_id = setting.call_id
         self._bus = bus
-        self._agent = setting.agent
         self._rings = rings
         self._bell = bell
         self._journal = journal

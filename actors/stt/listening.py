@@ -5,18 +5,17 @@ its beginning is noticed late, or when another actor has to hear it again from t
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from actors import open_call
 from actors.actor import Actor
 from actors.pcm import Resampler
 from actors.stt.engine import Hints, SttEngine, SttStream, UnusableHints
 from config.grammar import grammar
-from ipc import descriptors
 from ipc.bus import Bus, Refused
 from ipc.ear import EarReader
 from ipc.messages import Attend, Done, Finish, Hear, Heard, Partial, Release
@@ -139,23 +138,17 @@ class Listening:
         return spare
 
     async def attend(self, sender: str, message: Attend) -> Done:
-        with contextlib.ExitStack() as undo:
-            try:
-                bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
-                bells.close(but=bells.ear_stt)
-                undo.callback(bells.ear_stt.close)
-                rings = Rings(message.segment)
-                undo.callback(rings.close)
-                stream = self._stream(Hints(message.language, message.grammar))
-            except (LookupError, OSError) as error:
-                raise Refused(f"call {message.call_id} is not open: {error}") from error
-            except UnusableHints as error:
-                raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
-            undo.pop_all()
+        rings, bell = await open_call.attach(self._actor.run_dir, message.call_id, message.segment, "ear_stt")
+        try:
+            stream = self._stream(Hints(message.language, message.grammar))
+        except UnusableHints as error:
+            bell.close()
+            rings.close()
+            raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
         self._drop(message.call_id)
-        self._ears[message.call_id] = CallEar(message.call_id, rings, bells.ear_stt, self._engine, stream)
+        self._ears[message.call_id] = CallEar(message.call_id, rings, bell, self._engine, stream)
         self._askers[message.call_id] = sender
-        asyncio.get_running_loop().add_reader(bells.ear_stt.fileno(), self._rung, message.call_id)
+        asyncio.get_running_loop().add_reader(bell.fileno(), self._rung, message.call_id)
         self._actor.set_calls(len(self._ears))
         return Done()
 

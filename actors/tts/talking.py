@@ -1,7 +1,6 @@
 """The TTS actor's work: it speaks clauses into the mouths of its calls, each call's in the order in which they came."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import OrderedDict, deque
@@ -11,11 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from actors import open_call
 from actors.actor import Actor
 from actors.pcm import Resampler
 from actors.tts.engine import Pcm, TtsEngine, UnusableVoice, Voice, Word
-from ipc import descriptors
-from ipc.bus import Bus, Refused
+from ipc.bus import Bus
 from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken, WordAt
 from ipc.mouth import MouthWriter
 from ipc.rings import Bell, Rings
@@ -127,19 +126,12 @@ class Talking:
         return Done()
 
     async def _open(self, message: Speak) -> CallMouth:
-        with contextlib.ExitStack() as undo:
-            try:
-                bells = await descriptors.fetch(self._actor.run_dir, message.call_id)
-                bells.close(but=bells.mouth_space)
-                undo.callback(bells.mouth_space.close)
-                rings = Rings(message.segment)
-                undo.callback(rings.close)
-            except (LookupError, OSError) as error:
-                raise Refused(f"call {message.call_id} is not open: {error}") from error
-            if message.call_id in self._mouths:  # opened meanwhile, for another clause of the same call
-                return self._mouths[message.call_id]
-            undo.pop_all()
-        mouth = self._mouths[message.call_id] = CallMouth(rings, bells.mouth_space)
+        rings, bell = await open_call.attach(self._actor.run_dir, message.call_id, message.segment, "mouth_space")
+        if message.call_id in self._mouths:  # opened meanwhile, for another clause of the same call
+            bell.close()
+            rings.close()
+            return self._mouths[message.call_id]
+        mouth = self._mouths[message.call_id] = CallMouth(rings, bell)
         asyncio.get_running_loop().add_reader(mouth.bell.fileno(), self._rung, message.call_id)
         mouth.task = self._bus.spawn(self._speak_all(message.call_id, mouth), f"mouth of {message.call_id}")
         self._actor.set_calls(len(self._mouths))

@@ -1,0 +1,29 @@
+"""How an actor gets at an open call: its rings, and the one bell of it that this actor listens for."""
+
+from pathlib import Path
+from typing import Literal
+
+from ipc import descriptors
+from ipc.bus import Refused
+from ipc.rings import Bell, Rings, WrongRing
+
+Wanted = Literal["ear_stt", "ear_conversation", "mouth_space"]
+"""Name of the bell, as in `ipc.descriptors.CallDescriptors`."""
+
+
+async def attach(run_dir: Path, call_id: str, segment: str, wanted: Wanted) -> tuple[Rings, Bell]:
+    """Both are the caller's to close. Raises `Refused`, and keeps nothing open, when the call is not open.
+
+    `WrongRing` goes through: rings of another version are no business of one call.
+    """
+    try:
+        bells = await descriptors.fetch(run_dir, call_id)
+        bell: Bell = getattr(bells, wanted)
+        bells.close(but=bell)
+        try:
+            return Rings(segment), bell
+        except (OSError, WrongRing):
+            bell.close()
+            raise
+    except (LookupError, OSError) as error:
+        raise Refused(f"call {call_id} is not open: {error}") from error
