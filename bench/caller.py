@@ -5,27 +5,22 @@ when, is in `Spoken`; the wire itself is in the phone's log.
 """
 
 import asyncio
-import math
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from actors.audio.vad import level_dbfs
 from bench.asterisk.media.handset import Wire
 from bench.asterisk.phone import Phone
 from bench.voices import CallerVoice
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import audioop
+from ipc.rings import FRAME_NS
 
 VOICED_DBFS = -50.0
 """The agent speaks where a frame is louder than this; its silence is digital."""
 DONE_NS = 700_000_000
 """An agent that has been silent for this long has finished: longer than any pause within a reply."""
-FRAME_NS = 20_000_000
 ANSWER_S = 15.0
 """A caller who hears nothing for so long goes on with the next line."""
 
@@ -68,11 +63,6 @@ class Spoken:
     def silence_ms(self) -> float | None:
         """From the caller's onset to the agent's silence."""
         return max(0.0, (self.silent_ns - self.onset_ns) / 1e6) if self.silent_ns else None
-
-
-def level_dbfs(pcm: bytes) -> float:
-    rms = audioop.rms(pcm, 2) if pcm else 0
-    return 20 * math.log10(rms / 32768) if rms else -96.0
 
 
 @dataclass

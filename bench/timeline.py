@@ -7,6 +7,7 @@ from html import escape
 
 from bench.report import PARTS, parts_ms
 from ipc.journal import AgentSaid, BargedIn, CallEnded, CallerSaid, CallStarted, Record, TurnTimed
+from ipc.rings import FRAME_NS
 
 ROW_S = 15.0
 WIDTH, LEFT, RIGHT = 1400, 90, 20
@@ -148,7 +149,7 @@ def _ends(begins: Sequence[int], end_ns: int) -> Sequence[int]:
 
 
 def _agent(picture: Picture, said: AgentSaid, until_ns: int) -> None:
-    end_ns = said.last_ns + 20_000_000
+    end_ns = said.last_ns + FRAME_NS
     picture.bar(said.first_ns, end_ns, 2, AGENT, said.heard)
     picture.words(said.first_ns, until_ns, 2, said.heard, AGENT)
     if said.interrupted and said.played < said.samples:

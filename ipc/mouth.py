@@ -147,8 +147,7 @@ class MouthReader:
         self._rings.write_record(at, _PLAYED, generation + 1, known[1] + samples, known[2], now_ns)
 
     def read_grid(self) -> Grid | None:
-        fields = self._rings.read_record(_GRID_AT, _GRID)
-        return None if fields is None else Grid(*fields)
+        return _grid_of(self._rings)
 
     def write_grid(self, grid: Grid) -> None:
         self._rings.write_record(_GRID_AT, _GRID, *grid)
@@ -188,8 +187,7 @@ class MouthGauge:
 
     @property
     def grid(self) -> Grid | None:
-        fields = self._rings.read_record(_GRID_AT, _GRID)
-        return None if fields is None else Grid(*fields)
+        return _grid_of(self._rings)
 
     def lateness_ms(self, *quantiles: float) -> tuple[float, ...]:
         """How late frames went on the wire, in ms: an upper bound of each quantile, about 9 % above it at most."""
@@ -197,6 +195,11 @@ class MouthGauge:
         counts = list(self._rings.words[start : start + LATENESS_BUCKETS])
         total = sum(counts)
         return tuple(_quantile(counts, total, quantile) for quantile in quantiles)
+
+
+def _grid_of(rings: Rings) -> Grid | None:
+    fields = rings.read_record(_GRID_AT, _GRID)
+    return None if fields is None else Grid(*fields)
 
 
 def _quantile(counts: list[int], total: int, quantile: float) -> float:

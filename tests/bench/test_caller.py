@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from actors.audio.vad import level_dbfs
 from bench import caller as caller_module
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan
 from bench.asterisk.media.handset import Wire, WireLog
 from bench.asterisk.sounds import tone
-from bench.caller import DONE_NS, Caller, Line, level_dbfs
+from bench.caller import DONE_NS, Caller, Line
 from bench.voices import CallerVoice
 from tests.bench.asterisk.client import in_loop
 from tests.bench.asterisk.media_server import MediaServer
