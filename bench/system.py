@@ -28,7 +28,7 @@ from bench.asterisk import Asterisk
 from bench.asterisk.dialplan import Dialplan, Hangup, NoOp, Stasis
 from config.load import SHIPPED
 from ipc.bus import Bus, NoAnswer, Refused
-from ipc.messages import Status, SystemStatus
+from ipc.orders import Status, SystemStatus
 
 READY_S = 60.0
 STATUS_S = 3.0

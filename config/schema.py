@@ -21,6 +21,7 @@ Name = Annotated[str, Meta(min_length=1)]
 SttEngineName = Literal["pocketsphinx"]
 LlmEngineName = Literal["scripted"]
 TtsEngineName = Literal["espeak"]
+ProviderName = Literal["", "loopback", "speaker"]
 
 
 class Asterisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,8 +66,13 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Audio actors kept ready for the next calls."""
     max_calls: Annotated[int, Meta(ge=1, le=1000)] = 16
     """Most calls at once; further callers are sent on in the dialplan with `AGENT_STATUS=BUSY`."""
+    calls_per_process: Annotated[int, Meta(ge=1, le=500)] = 1
+    """Most calls that one audio actor serves. 1 is isolation: what ends a process ends the audio of one call for a moment.
+    More is density: less memory and less switching, and a process that dies is missed by all of its callers."""
     priority: Annotated[int, Meta(ge=0, le=99)] = 20
     """Real-time priority (SCHED_FIFO) of the audio actors, where the system allows it; 0 never asks for it."""
+    cores: tuple[Core, ...] | Literal["any"] = "any"
+    """CPU cores that the audio actors may use, as numbers from 0, or `any`."""
     catch_up_frames: Annotated[int, Meta(ge=0, le=50)] = 5
     """Most frames of 20 ms that a late pacer sends at once to get back onto its grid."""
 
@@ -265,6 +271,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pipelines by name."""
     active_pipeline: Name = "embedded"
     """Name of the pipeline that serves calls."""
+    default_provider: ProviderName = ""
+    """A provider that holds the whole conversation instead of a pipeline: `loopback` gives callers their own voice back,
+    `speaker` talks without end and can be interrupted, both for tests of the line; "" uses `active_pipeline`."""
     engines: Engines = Engines()
     """Settings of single engines."""
     turns: Turns = Turns()

@@ -26,7 +26,7 @@ import msgspec
 import zmq
 import zmq.asyncio
 
-from ipc import messages
+from ipc import messages, orders
 from ipc.messages import Message, Refusal
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,12 @@ Handler = Callable[[str, Any], Awaitable[Message | None]]
 """Gets the sender's name and the message. Returns the reply to a command; raises `Refused` to refuse it."""
 
 _KINDS = tuple(
-    kind for kind in vars(messages).values() if isinstance(kind, type) and issubclass(kind, Message) and kind != Message
+    {
+        kind
+        for module in (messages, orders)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Message) and kind != Message
+    }
 )
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Union[_KINDS])  # noqa: UP007 (made at run time)

@@ -22,7 +22,8 @@ _POLICIES = {os.SCHED_FIFO: "fifo", os.SCHED_RR: "rr", os.SCHED_BATCH: "batch", 
 
 def placement(settings: Settings, role: str) -> Placement:
     if role == AUDIO:
-        return Placement(realtime=settings.audio.priority, nice=AUDIO_NICE)
+        cores = settings.audio.cores
+        return Placement(cores=() if cores == "any" else cores, realtime=settings.audio.priority, nice=AUDIO_NICE)
     if role == CALL_CONTROL:
         return Placement(nice=CALL_CONTROL_NICE)
     if role in POOLS:

@@ -34,9 +34,8 @@ from ipc.messages import (
     OfferMedia,
     OpenCall,
     Problem,
-    Status,
-    SystemStatus,
 )
+from ipc.orders import Status, SystemStatus
 from supervisor import ports, status, systemd
 from supervisor.calls import Calls
 from supervisor.children import Change, Children

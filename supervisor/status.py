@@ -9,7 +9,7 @@ from typing import Literal
 
 import psutil
 
-from ipc.messages import ActorStatus
+from ipc.orders import ActorStatus
 from supervisor import scheduling
 from supervisor.children import Children
 from supervisor.specs import CALL_CONTROL, POOLS

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ipc.messages import ActorStatus, SystemStatus
+from ipc.orders import ActorStatus, SystemStatus
 
 _GREEN, _YELLOW, _RED, _DIM, _BOLD, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ipc.bus import BadMessage, Bus, NoAnswer
-from ipc.messages import Status, SystemStatus
+from ipc.orders import Status, SystemStatus
 from supervisor import status_table
 from supervisor.commands import common
 from supervisor.instance import holder

@@ -20,17 +20,8 @@ from typing import Self, TypeVar
 from config.load import Config, load
 from ipc import prctl
 from ipc.bus import Bus
-from ipc.messages import (
-    ActorStatus,
-    CallList,
-    CloseCall,
-    Done,
-    ListCalls,
-    MediaChanged,
-    Message,
-    Status,
-    SystemStatus,
-)
+from ipc.messages import CallList, CloseCall, Done, ListCalls, MediaChanged, Message
+from ipc.orders import ActorStatus, Status, SystemStatus
 from supervisor import service
 from supervisor.instance import segment_prefix
 from tests.supervisor.stage import DEADLINE_S, environment, small_house, wait_until_dead

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.messages import ActorStatus, SystemStatus
+from ipc.orders import ActorStatus, SystemStatus
 from supervisor.cli import COMMANDS
 from supervisor.status_table import render
 from tests.supervisor.stage import DEADLINE_S, configuration, environment

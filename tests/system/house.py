@@ -14,7 +14,8 @@ import yaml
 
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan, Hangup, NoOp, Stasis
 from bench.system import APP, PASSWORD, USER, Sections, System, free_port, settings
-from ipc.messages import ActorChanged, ActorStatus, Journaled, MediaChanged, SystemStatus
+from ipc.messages import ActorChanged, Journaled, MediaChanged
+from ipc.orders import ActorStatus, SystemStatus
 from supervisor.instance import segment_prefix
 
 T = TypeVar("T")

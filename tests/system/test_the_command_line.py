@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ipc.messages import SystemStatus
+from ipc.orders import SystemStatus
 from tests.system.command import ringmaster
 from tests.system.guest import calls
 from tests.system.house import House

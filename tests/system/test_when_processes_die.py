@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ipc.journal import AgentSaid, CallerSaid, EngineLost, Noted
-from ipc.messages import ActorStatus
+from ipc.orders import ActorStatus
 from tests.system.command import ringmaster
 from tests.system.guest import ANSWER, GOODBYE, QUESTION, Guest, calls, rings
 from tests.system.house import FEW, House, started
