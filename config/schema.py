@@ -67,8 +67,8 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_calls: Annotated[int, Meta(ge=1, le=1000)] = 16
     """Most calls at once; further callers are sent on in the dialplan with `AGENT_STATUS=BUSY`."""
     calls_per_process: Annotated[int, Meta(ge=1, le=500)] = 1
-    """Most calls that one audio actor serves. 1 is isolation: what ends a process ends the audio of one call for a moment.
-    More is density: less memory and less switching, and a process that dies is missed by all of its callers."""
+    """Most calls that one audio actor serves. 1 is isolation: the death of a process is missed by one caller, briefly.
+    More is density: less memory and less switching, and a death is missed by all callers of that process."""
     priority: Annotated[int, Meta(ge=0, le=99)] = 20
     """Real-time priority (SCHED_FIFO) of the audio actors, where the system allows it; 0 never asks for it."""
     cores: tuple[Core, ...] | Literal["any"] = "any"
@@ -272,8 +272,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     active_pipeline: Name = "embedded"
     """Name of the pipeline that serves calls."""
     default_provider: ProviderName = ""
-    """A provider that holds the whole conversation instead of a pipeline: `loopback` gives callers their own voice back,
-    `speaker` talks without end and can be interrupted, both for tests of the line; "" uses `active_pipeline`."""
+    """A provider that holds the whole conversation instead of a pipeline: `loopback` gives callers their own voice
+    back, `speaker` talks without end and can be interrupted, both for tests of the line; "" uses `active_pipeline`."""
     engines: Engines = Engines()
     """Settings of single engines."""
     turns: Turns = Turns()
