@@ -5,7 +5,7 @@ from typing import Literal
 
 from ipc import descriptors
 from ipc.bus import Refused
-from ipc.rings import Bell, Rings, WrongRing
+from ipc.rings import BELLS, Bell, Rings, WrongRing
 
 Wanted = Literal["ear_stt", "ear_conversation", "mouth_space"]
 """Name of the bell, as in `ipc.descriptors.CallDescriptors`."""
@@ -21,9 +21,11 @@ async def attach(run_dir: Path, call_id: str, segment: str, wanted: Wanted) -> t
         bell: Bell = getattr(bells, wanted)
         bells.close(but=bell)
         try:
-            return Rings(segment), bell
+            rings = Rings(segment)
         except (OSError, WrongRing):
             bell.close()
             raise
+        rings.listen(BELLS.index(wanted.replace("_", ".")))
+        return rings, bell
     except (LookupError, OSError) as error:
         raise Refused(f"call {call_id} is not open: {error}") from error

@@ -43,9 +43,8 @@ class EarWriter:
         rings = self._rings
         index = rings.words[_EAR_WRITTEN]
         flags = (_SPEECH if speech else 0) | (_GAP if gap else 0)
-        rings.write_slot(
-            rings.ear_slot(index), pcm, index + 1, captured_ns, 0, level, len(pcm) // 2, flags, ord(digit or "\0")
-        )
+        at = rings.ear_slot(index)
+        rings.write_slot(at, pcm, index + 1, captured_ns, 0, level, flags, ord(digit) if digit else 0)
         rings.words[_EAR_WRITTEN] = index + 1
         return index
 

@@ -6,12 +6,13 @@
     +------+------------------------------------------------------------------+--------------------+-----------------+
     |    0 | magic, version, rate, slot bytes, ear slots, mouth slots         | maker, once        | everybody       |
     |   64 | closed                                                           | supervisor         | everybody       |
+    |   72 | which of the ear's bells somebody listens for, a word each       | their listeners    | audio actor     |
     |  128 | ear: written                                                     | audio actor        | ear readers     |
     |  192 | mouth: written, generation, samples written of this generation   | mouth writer       | pacer, writer   |
     |  256 | mouth: generation that may be heard                              | conversation       | pacer, writer   |
     |  320 | mouth: read                                                      | audio actor        | mouth writer    |
     |  384 | pacer: eight records of what was played, by generation modulo 8  | audio actor        | conversation    |
-    |  896 | pacer: its grid and counters (one record)                        | audio actor        | its successor   |
+    |  896 | pacer: its grid and counters, a word each                        | audio actor        | its successor   |
     | 1024 | pacer: histogram of lateness                                     | audio actor        | reports         |
     | 4096 | ear slots, 30 s                                                  | audio actor        | ear readers     |
     |  ... | mouth slots, 5 s                                                 | mouth writer       | pacer           |
@@ -49,7 +50,7 @@ from ipc import segment as shared_memory
 from ipc.segment import Segment
 
 MAGIC = b"RINGMSTR"
-VERSION = 1
+VERSION = 2
 FRAME_MS = 20
 FRAME_NS = FRAME_MS * 1_000_000
 EAR_SLOTS = 30_000 // FRAME_MS
@@ -58,11 +59,15 @@ MOUTH_SLOTS = 5_000 // FRAME_MS
 BELLS = ("ear.stt", "ear.conversation", "ear.tap", "mouth.space")
 """The bells of a call, in the order in which their descriptors travel."""
 
+EAR_BELLS = 3
+"""The first so many of `BELLS` are rung by the audio actor for each frame in the ear."""
+
 _HEADER = struct.Struct("<8sIIIII")
 _SLOT = struct.Struct("<QqIfHBB")
 _CRC = struct.Struct("<I")
 _SLOT_HEAD = _SLOT.size + _CRC.size
 _CLOSED = 64 // 8
+_LISTENED = 72 // 8
 _SLOTS_AT = 4096
 
 READ_AGAIN = 8
@@ -108,7 +113,7 @@ def frame_bytes(rate: int) -> int:
 def create(name: str, rate: int) -> None:
     """Makes a call's rings. Raises OSError when shared memory is full or the name is taken."""
     payload = frame_bytes(rate)
-    segment = Segment.create(name, _SLOTS_AT + (EAR_SLOTS + MOUTH_SLOTS) * (_SLOT_HEAD + payload))
+    segment = Segment.create(name, _size(payload))
     _HEADER.pack_into(segment.buf, 0, MAGIC, VERSION, rate, payload, EAR_SLOTS, MOUTH_SLOTS)
     segment.close()
 
@@ -125,13 +130,11 @@ class Rings:
         self._segment = Segment.attach(name)
         buf = self._segment.buf
         magic, version, rate, payload, ear_slots, mouth_slots = _HEADER.unpack_from(buf, 0)
-        ours = (MAGIC, VERSION, EAR_SLOTS, MOUTH_SLOTS, frame_bytes(rate))
-        theirs = (magic, version, ear_slots, mouth_slots, payload)
-        if ours != theirs:
+        try:
+            _check(name, magic, version, (rate, payload, ear_slots, mouth_slots), self._segment.size)
+        except WrongRing:
             self._segment.close()
-            raise WrongRing(
-                f"segment {name} has (magic, version, ear slots, mouth slots, bytes) {theirs}, this process uses {ours}"
-            )
+            raise
         self.rate: int = rate
         self.payload: int = payload
         self.stride: int = _SLOT_HEAD + payload
@@ -151,6 +154,16 @@ class Rings:
 
     def mark_closed(self) -> None:
         self.words[_CLOSED] = 1
+
+    def listen(self, bell: int) -> None:
+        """Has the audio actor ring this one of `BELLS`; a bell that nobody listens for costs 1 us a frame unheard.
+
+        It is never taken back: a reader that comes later must not be made deaf by one that leaves late.
+        """
+        self.words[_LISTENED + bell] = 1
+
+    def listened(self, bell: int) -> bool:
+        return self.words[_LISTENED + bell] != 0
 
     def ear_slot(self, index: int) -> int:
         return self._ear_at + index % EAR_SLOTS * self.stride
@@ -173,12 +186,12 @@ class Rings:
                 return layout.unpack(body)
         return None
 
-    def write_slot(self, at: int, pcm: bytes | memoryview, *fields: float) -> None:
-        head = _SLOT.pack(*fields)
-        size = len(pcm)
-        start = at + _SLOT_HEAD
-        self.buf[start : start + size] = pcm
-        self.buf[at:start] = head + _CRC.pack(zlib.crc32(pcm, zlib.crc32(head)))
+    def write_slot(
+        self, at: int, pcm: bytes, sequence: int, time_ns: int, generation: int, level: float, flags: int, digit: int
+    ) -> None:
+        head = _SLOT.pack(sequence, time_ns, generation, level, len(pcm) // 2, flags, digit)
+        slot = head + _CRC.pack(zlib.crc32(pcm, zlib.crc32(head))) + pcm
+        self.buf[at : at + len(slot)] = slot
 
     def copy_slot(self, at: int) -> tuple[tuple[int, int, int, float, int, int, int], bytes, bool]:
         """The slot's header, its samples, and whether the checksum says that they belong together."""
@@ -187,3 +200,26 @@ class Rings:
         pcm = copy[_SLOT_HEAD : _SLOT_HEAD + head[4] * 2]
         crc = zlib.crc32(pcm, zlib.crc32(copy[: _SLOT.size]))
         return head, pcm, crc == _CRC.unpack_from(copy, _SLOT.size)[0]
+
+
+def _check(name: str, magic: bytes, version: int, shape: tuple[int, int, int, int], size: int) -> None:
+    """Raises `WrongRing`. The shape is rate, bytes a frame, ear slots, mouth slots."""
+    if magic != MAGIC:
+        raise WrongRing(f"segment {name} begins with {magic!r}, which are no call's rings")
+    if version != VERSION:
+        raise WrongRing(
+            f"segment {name} holds rings of version {version}, this process uses version {VERSION}: its call was begun"
+            " by another release of Ringmaster; calls that begin now are not concerned"
+        )
+    rate, payload, ear_slots, mouth_slots = shape
+    ours = (frame_bytes(rate), EAR_SLOTS, MOUTH_SLOTS, _size(frame_bytes(rate)))
+    theirs = (payload, ear_slots, mouth_slots, size)
+    if theirs[:3] != ours[:3] or size < ours[3]:
+        raise WrongRing(
+            f"segment {name} has (bytes a frame, ear slots, mouth slots, size) {theirs}, this process uses {ours}"
+        )
+
+
+def _size(payload: int) -> int:
+    """Bytes of a segment whose frames have this many bytes."""
+    return _SLOTS_AT + (EAR_SLOTS + MOUTH_SLOTS) * (_SLOT_HEAD + payload)

@@ -23,7 +23,7 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from ipc import descriptors, logs
+from ipc import descriptors, flight, logs
 from ipc.lifeline import ORPHANED, Born, Lifeline
 from ipc.progress import Progress, State
 
@@ -80,6 +80,7 @@ class Nursery:
         pidfd = os.pidfd_open(pid)
         socket.send_fds(self._control, [msgspec.json.encode(Born(name=lifeline.name, pid=pid))], [pidfd])
         self._children[pidfd] = (lifeline.name, pid)
+        flight.recorder().note(f"forked {lifeline.name} as process {pid}")
         self._poll.register(pidfd, select.POLLIN)
 
     def _become(self, control: socket.socket, lifeline: Lifeline) -> None:
@@ -107,6 +108,7 @@ class Nursery:
         self._poll.unregister(pidfd)
         os.close(pidfd)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        flight.recorder().note(f"{name} ended with {code}")
         if code not in (0, -signal.SIGTERM):
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             log.warning("%s %s", name, how)

@@ -5,7 +5,9 @@ sends at once what is due, and is on time again; a delay is recovered, never han
 frame, with a machine that is busy for 25 ms now and then, delivers 40 % of the audio).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from ipc.rings import FRAME_NS
 
@@ -28,3 +30,20 @@ class Pacer:
         send = min(due, self.catch_up + 1)
         self.due_ns += due * FRAME_NS
         return send, due - send
+
+
+LAG_NS = 2_000_000
+"""From when the caller's frames usually come to our tick: what comes a little late is still read at once."""
+
+
+def aligned(now_ns: int, arrivals: Sequence[int]) -> int:
+    """When the next frame is due on a grid that lies just behind the caller's frames: one waking up serves both.
+
+    Within 20 ms from now: right after a frame, the next one comes too early by that much, and never too late.
+    `arrivals`: when the caller's frames came, in ns, at least one. Their usual phase is the median, and a burst or a
+    late one does not move it.
+    """
+    first = arrivals[0]
+    half = FRAME_NS // 2
+    usual = median((arrival - first + half) % FRAME_NS - half for arrival in arrivals)
+    return now_ns + (first + int(usual) + LAG_NS - now_ns) % FRAME_NS

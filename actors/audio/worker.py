@@ -4,11 +4,14 @@ One thread, no asyncio, no ZeroMQ, no allocation that grows: `select` wakes it f
 due, bytes from the peer, or a word from the supervisor. The same loop serves one call or several.
 """
 
+import heapq
 import logging
 import select
 import socket
 import time
+from collections.abc import Callable
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from actors import scheduling
@@ -54,31 +57,59 @@ class Worker:
         self._progress = progress
         self._settings = settings(lifeline.config)
         self._calls: dict[str, Media] = {}
+        self._clock: list[tuple[int, int, str, Media]] = []
+        """A heap: when each call's next frame is due. Calls that have ended are left out when their turn comes."""
+        self._order = count()
+        self._eager: dict[int, str] = {}
+        """Connections that are read as soon as something comes, and their calls."""
+        # select() itself looks only at descriptors below 1024; a dense worker has five for each of its calls.
+        self._arrivals = select.epoll()
+        self._watched: list[socket.socket | int | select.epoll] = [control, lifeline.death_fd, self._arrivals]
         self.open = True
 
     def turn(self) -> None:
         """Sleeps until something is due or has come, and does it. The clock goes before the reading."""
-        calls = self._calls
-        due = min((media.due_ns for media in calls.values()), default=time.monotonic_ns() + IDLE_NS)
-        watched: list[socket.socket | int] = [self._control, self._lifeline.death_fd]
-        # A socket with half a frame is readable all the time: it is looked at again with the next tick.
-        watched += [media.connection for media in calls.values() if not media.half_frame]
-        wait = max(0, due - time.monotonic_ns()) / 1e9
-        readable = select.select(watched, (), (), wait)[0]
+        due = self._clock[0][0] - time.monotonic_ns() if self._clock else IDLE_NS
+        readable = select.select(self._watched, (), (), max(0, due) / 1e9)[0]
         self._progress.bump()
-        for call_id, media in list(calls.items()):
-            try:
-                now = time.monotonic_ns()
-                if now >= media.due_ns:
-                    media.tick(now)
-                if media.half_frame or media.connection in readable:
-                    media.receive(now)
-            except MediaOver as over:
-                self._end(call_id, over.reason, over.detail)
+        self._tick()
+        if not readable:
+            return
+        if self._arrivals in readable:
+            self._receive()
         if self._lifeline.death_fd in readable:
             raise SystemExit(ORPHANED)
         if self._control in readable:
             self._obey()
+
+    def _tick(self) -> None:
+        """Every call whose frame is due."""
+        clock = self._clock
+        while clock and clock[0][0] <= time.monotonic_ns():
+            _, order, call_id, media = clock[0]
+            if self._calls.get(call_id) is not media:
+                heapq.heappop(clock)
+                continue
+            self._do(call_id, media.tick)
+            heapq.heapreplace(clock, (media.due_ns, order, call_id, media))
+            if self._eager and not media.eager:
+                self._forget_arrivals(media)
+
+    def _receive(self) -> None:
+        """Calls that have just begun: their frames are read as they come."""
+        for descriptor, _ in self._arrivals.poll(0):
+            call_id = self._eager[descriptor]
+            self._do(call_id, self._calls[call_id].receive)
+
+    def _forget_arrivals(self, media: Media) -> None:
+        if self._eager.pop(media.connection.fileno(), None) is not None:
+            self._arrivals.unregister(media.connection)
+
+    def _do(self, call_id: str, work: Callable[[int], None]) -> None:
+        try:
+            work(time.monotonic_ns())
+        except MediaOver as over:
+            self._end(call_id, over.reason, over.detail)
 
     def _obey(self) -> None:
         received = descriptors.receive(self._control)
@@ -95,12 +126,19 @@ class Worker:
     def _attach(self, message: AttachMedia, files: list[int]) -> None:
         connection = socket.socket(fileno=files[0])
         bells = [Bell(descriptor) for descriptor in files[1:]]
-        self._calls[message.call_id] = Media(connection, message.segment, bells, self._settings)
+        media = self._calls[message.call_id] = Media(connection, message.segment, bells, self._settings)
+        heapq.heappush(self._clock, (media.due_ns, next(self._order), message.call_id, media))
+        if media.eager:
+            # Edge-triggered: half a frame that stays in the socket does not wake us again and again.
+            self._arrivals.register(connection, select.EPOLLIN | select.EPOLLET)
+            self._eager[connection.fileno()] = message.call_id
         self._progress.set_calls(len(self._calls))
         log.info("call %s: media attached", message.call_id)
 
     def _end(self, call_id: str, reason: EndReason, detail: str) -> None:
-        self._calls.pop(call_id).close()
+        media = self._calls.pop(call_id)
+        self._forget_arrivals(media)
+        media.close()
         self._progress.set_calls(len(self._calls))
         log.info("call %s: media %s%s", call_id, reason, f" ({detail})" if detail else "")
         descriptors.send(self._control, MediaEnded(call_id=call_id, reason=reason, detail=detail))

@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.audio.media import GAP_AFTER_NS, STUCK_NS, Media, MediaOver
+from actors.audio.media import EAGER_FRAMES, GAP_AFTER_NS, STUCK_NS, Media, MediaOver
+from actors.audio.pacer import LAG_NS
 from actors.audio.vad import SILENCE_DBFS
 from config.schema import Audio, Settings
 from ipc import rings as ring
 from ipc.ear import EarReader, Frame
 from ipc.mouth import Grid, MouthGauge, MouthWriter
-from ipc.rings import FRAME_NS, MOUTH_SLOTS, Bell, Rings
+from ipc.rings import BELLS, EAR_BELLS, FRAME_NS, MOUTH_SLOTS, Bell, Rings
 from tests.actors.audio.far_end import FarEnd, frame, numbered, numbers, ramp
 
 NAME = f"ringmaster-test-{os.getpid()}-media"
@@ -268,9 +269,18 @@ def test_what_the_caller_says_is_in_the_ear_to_the_sample(any_line: Line) -> Non
 
 
 def test_every_listeners_bell_is_rung_for_every_frame_and_the_synthesisers_is_not(line: Line) -> None:
+    for bell in range(EAR_BELLS):
+        line.rings.listen(bell)
     line.far.say(numbered(1), numbered(2))
     line.pass_frames(1)
     assert [rung(bell) for bell in line.bells] == [2, 2, 2, 0]
+
+
+def test_a_bell_that_nobody_listens_for_is_not_rung(line: Line) -> None:
+    line.rings.listen(BELLS.index("ear.conversation"))
+    line.far.say(numbered(1))
+    line.pass_frames(1)
+    assert [rung(bell) for bell in line.bells] == [0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("samples", [80, 160, 240, 320, 480, 37, 8000])
@@ -290,7 +300,6 @@ def test_a_frame_that_dribbles_in_byte_by_byte_is_one_frame(line: Line) -> None:
         line.far.send(bytes([byte]))
         line.media.receive(line.now)
     assert pcm_of(line.heard()) == ramp(160)
-    assert not line.media.half_frame
 
 
 def test_digits_are_in_the_ear_in_order_with_the_sound_that_followed_them(line: Line) -> None:
@@ -409,7 +418,6 @@ def test_a_peer_that_is_no_asterisk_of_ours_is_unusable_and_it_is_told_why(
 def test_half_a_frame_and_then_nothing_is_unusable_after_two_seconds(line: Line) -> None:
     line.far.send(frame(0x10, numbered(1))[:100])
     line.media.receive(line.now)
-    assert line.media.half_frame
     line.media.receive(line.now + STUCK_NS)
     ended = over(lambda: line.media.receive(line.now + STUCK_NS + 1))
     assert (ended.reason, ended.detail) == ("unusable", "half a frame (100 bytes) and then nothing")
@@ -611,3 +619,22 @@ def test_a_peer_that_is_silent_since_before_the_takeover_is_still_silent(line: L
     line.take_over()
     line.pass_frames(10)
     assert len(line.heard()) == 10
+
+
+def test_a_call_is_read_at_once_until_its_clock_lies_just_behind_the_callers_frames(line: Line) -> None:
+    phase = 7_000_000
+    for number in range(EAGER_FRAMES):
+        assert line.media.eager
+        line.far.say(numbered(number + 1))
+        line.media.receive(line.now + phase)
+        line.pass_frames(1)
+    assert not line.media.eager
+    assert (line.media.due_ns - line.now - phase) % FRAME_NS == LAG_NS
+    assert line.grid.sent == EAGER_FRAMES and line.grid.received == EAGER_FRAMES
+
+
+def test_a_successor_keeps_the_clock_that_it_finds(line: Line) -> None:
+    line.pass_frames(3)
+    due = line.media.due_ns
+    line.take_over()
+    assert line.media.due_ns == due and not line.media.eager

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.audio.pacer import Pacer
+from actors.audio.pacer import LAG_NS, Pacer, aligned
 from ipc.rings import FRAME_NS
 
 START = 1_000_000_000_000
@@ -64,3 +64,23 @@ def test_frames_sent_and_given_up_are_the_time_that_has_passed(catch_up: int, na
         sent, given_up = sent + send, given_up + skipped
         assert sent + given_up == (now - START) // FRAME_NS + 1
         assert pacer.due_ns > now and (pacer.due_ns - START) % FRAME_NS == 0
+
+
+@given(
+    st.integers(0, 10**9),
+    st.integers(0, FRAME_NS - 1),
+    st.lists(st.integers(-6_000_000, 6_000_000), min_size=25, max_size=25),
+)
+def test_the_grid_is_moved_to_just_behind_the_callers_frames(since: int, phase: int, jitter: list[int]) -> None:
+    arrivals = [START + phase + number * FRAME_NS + late for number, late in enumerate(jitter)]
+    now = arrivals[-1] + since
+    due = aligned(now, arrivals)
+    assert now <= due < now + FRAME_NS, "nobody waits for longer than a frame"
+    behind = (due - START - phase - sorted(jitter)[12]) % FRAME_NS
+    assert behind == LAG_NS, "the usual frame has come 2 ms before it is read"
+
+
+def test_a_burst_among_the_first_frames_does_not_move_the_grid() -> None:
+    steady = [START + number * FRAME_NS for number in range(20)]
+    burst = [START + 20 * FRAME_NS + 9_000_000 + number for number in range(5)]
+    assert aligned(START + 30 * FRAME_NS + 5, steady + burst) == START + 30 * FRAME_NS + LAG_NS

@@ -18,7 +18,7 @@ from ipc.lifeline import ORPHANED, Lifeline
 from ipc.messages import AttachMedia, DetachMedia, MediaEnded
 from ipc.mouth import MouthGauge, MouthWriter
 from ipc.progress import Board, State
-from ipc.rings import Bell, Rings
+from ipc.rings import BELLS, Bell, Rings
 from tests.actors.audio.far_end import PATIENCE_S, FarEnd, frame, numbered, numbers
 
 NAME = f"ringmaster-test-{os.getpid()}-worker"
@@ -37,6 +37,7 @@ class Call:
         self.mouth = MouthWriter(self.rings)
         self.gauge = MouthGauge(self.rings)
         self.ear = EarReader(self.rings, 0)
+        self.rings.listen(BELLS.index("ear.tap"))
 
     def close(self) -> None:
         self.far.close()
