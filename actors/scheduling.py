@@ -3,11 +3,9 @@
 import logging
 import os
 
-from ipc.lifeline import Placement
+from ipc.lifeline import NICE_REMEDY, REALTIME_REMEDY, Placement
 
 log = logging.getLogger(__name__)
-
-REALTIME_REMEDY = "allow it with `LimitRTPRIO=` in the systemd unit, `ulimit -r`, or CAP_SYS_NICE"
 
 
 def take(placement: Placement) -> str:
@@ -43,6 +41,6 @@ def _take_class(placement: Placement, missed: list[str]) -> str:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, placement.nice)
         except PermissionError:
-            missed.append(f"not nice:{placement.nice} (not permitted; LimitNICE= in the systemd unit)")
+            missed.append(f"not nice:{placement.nice} (not permitted; {NICE_REMEDY})")
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     return f"nice:{nice}" if nice else "normal"

@@ -47,8 +47,8 @@ DIALPLAN: Dialplan = {
     "people": {"100": [Hangup()]},
 }
 
-Sections = Mapping[str, Mapping[str, Any]]
-"""Settings as in the file: section, key, value."""
+Sections = Mapping[str, Any]
+"""Settings as in the file: section, key, value; or key, value where no section is around them."""
 
 
 _places = count(1)
@@ -69,14 +69,14 @@ def free_port() -> int:
 
 def settings(ari_port: int, audio_port: int, changes: Sections | None = None) -> Sections:
     """The settings that ship, for these ports; `changes` goes over them section by section."""
-    sections: dict[str, Mapping[str, Any]] = {
+    sections: dict[str, Any] = {
         "asterisk": {"port": ari_port, "username": USER, "password": PASSWORD},
         "audiosocket": {"port": audio_port},
         "agents": {"directory": str(SHIPPED.parent / "agents")},
         "transfers": {"destinations": {"person": {"context": "people", "extension": "100"}}},
     }
     for name, section in (changes or {}).items():
-        sections[name] = {**sections.get(name, {}), **section}
+        sections[name] = {**sections.get(name, {}), **section} if isinstance(section, Mapping) else section
     return sections
 
 
@@ -84,12 +84,15 @@ class System:
     """One run of `ringmaster up`, and a place on its bus. A context manager: entered when the process has been started
     (see `until_ready`), left when it has ended."""
 
-    def __init__(self, folder: Path, run_dir: Path, sections: Sections) -> None:
+    def __init__(
+        self, folder: Path, run_dir: Path, sections: Sections, command: Sequence[str] = COMMAND
+    ) -> None:
         """folder: for the settings and the log. run_dir: an existing folder, with a short path: that of a socket has
-        room for 107 characters."""
+        room for 107 characters. command: what `up` is given to."""
         self.run_dir = run_dir
         self.settings = folder / "settings.yaml"
         self._log = folder / "ringmaster.log"
+        self._command = tuple(command)
         self._sections = {**sections, "run": {"directory": str(run_dir), **sections.get("run", {})}}
         self._stack = contextlib.AsyncExitStack()
 
@@ -97,7 +100,7 @@ class System:
         self.settings.write_text(yaml.safe_dump(self._sections))
         with self._log.open("wb") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *COMMAND, "up", "--config", str(self.settings), stdout=log, stderr=log
+                *self._command, "up", "--config", str(self.settings), stdout=log, stderr=log
             )
         self._stack.push_async_callback(self.stop)
         self.bus = await self._stack.enter_async_context(Bus(self.run_dir, f"bench.{os.getpid()}.{next(_places)}"))

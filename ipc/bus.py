@@ -26,7 +26,8 @@ import msgspec
 import zmq
 import zmq.asyncio
 
-from ipc import messages, orders
+from ipc import flight, messages, orders
+from ipc.flight import Way
 from ipc.messages import Message, Refusal
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,9 @@ def _tag(body: bytes) -> str:
 class _Peer:
     """A connection to one peer's inbox, and the questions that wait for its answers."""
 
-    def __init__(self, context: zmq.asyncio.Context, path: Path, own_name: str) -> None:
+    def __init__(self, context: zmq.asyncio.Context, path: Path, name: str, own_name: str) -> None:
+        self._name = name
+        self._flight = flight.recorder()
         self.socket = context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.IDENTITY, own_name.encode())
         self.socket.setsockopt(zmq.LINGER, 200)
@@ -109,8 +112,11 @@ class _Peer:
 
     async def read_replies(self) -> None:
         while True:
-            request, body = await self.socket.recv_multipart()
-            future = self.waiting.pop(_ID.unpack(request)[0], None)
+            packed, body = await self.socket.recv_multipart()
+            request = _ID.unpack(packed)[0]
+            future = self.waiting.pop(request, None)
+            # Its kind is not known before whoever asked decodes it.
+            self._flight.message(Way.REPLY_IN, self._name, "" if future else "too late", len(body), request)
             if future is not None and not future.done():
                 future.set_result(body)
 
@@ -130,6 +136,7 @@ class Bus:
         self._peers: dict[str, _Peer] = {}
         self._handlers: dict[type[Message], Handler] = {}
         self._next_id = 0
+        self._flight = flight.recorder()
 
     async def __aenter__(self) -> Self:
         self._tasks = asyncio.TaskGroup()
@@ -144,6 +151,7 @@ class Bus:
         self._events.setsockopt(zmq.LINGER, 0)
         self._events.bind(f"ipc://{self._path(self.name, 'events')}")
         self._background = [self._tasks.create_task(self._read_inbox(), name="bus inbox")]
+        self.spawn(self._flight.seconds(), "flight recorder")
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -184,7 +192,9 @@ class Bus:
         try:
             async with asyncio.timeout(within):
                 deadline = time.monotonic_ns() + int(within * 1e9)
-                await connection.socket.send_multipart([b"C", _STAMP.pack(request, deadline), encode(command)])
+                packed = encode(command)
+                self._flight.message(Way.COMMAND_OUT, peer, type(command).__name__, len(packed), request)
+                await connection.socket.send_multipart([b"C", _STAMP.pack(request, deadline), packed])
                 body = await future
         except TimeoutError:
             raise NoAnswer(f"{peer} did not answer {type(command).__name__} within {within:g} s") from None
@@ -205,11 +215,15 @@ class Bus:
     def tell(self, peer: str, note: Message) -> None:
         """Sends a note. It arrives in order with others to the same peer, or not at all if the peer stays away."""
         deadline = time.monotonic_ns() + int(NOTE_LIFETIME_S * 1e9)
-        self._send_now(self._peer(peer).socket, [b"N", _STAMP.pack(0, deadline), encode(note)])
+        body = encode(note)
+        self._flight.message(Way.NOTE_OUT, peer, type(note).__name__, len(body))
+        self._send_now(self._peer(peer).socket, [b"N", _STAMP.pack(0, deadline), body])
 
     def publish(self, event: Message) -> None:
         """Sends an event to whoever subscribed by now."""
-        self._send_now(self._events, [type(event).__name__.encode(), encode(event)])
+        name, body = type(event).__name__, encode(event)
+        self._flight.message(Way.EVENT_OUT, "", name, len(body))
+        self._send_now(self._events, [name.encode(), body])
 
     @staticmethod
     def _send_now(socket: zmq.asyncio.Socket, parts: list[bytes]) -> None:
@@ -234,6 +248,7 @@ class Bus:
             _, body = await socket.recv_multipart()
             message = self._decoded(body, publisher)
             if message is not None:
+                self._flight.message(Way.EVENT_IN, publisher, type(message).__name__, len(body))
                 self._tasks.create_task(self._run_note(handler, publisher, message))
 
     def _decoded(self, body: bytes, sender: str) -> Message | None:
@@ -247,7 +262,7 @@ class Bus:
     def _peer(self, name: str) -> _Peer:
         peer = self._peers.get(name)
         if peer is None:
-            peer = self._peers[name] = _Peer(self._context, self._path(name, "inbox"), self.name)
+            peer = self._peers[name] = _Peer(self._context, self._path(name, "inbox"), name, self.name)
             self.spawn(peer.read_replies(), f"replies of {name}")
         return peer
 
@@ -261,11 +276,14 @@ class Bus:
                 continue
             request, deadline = _STAMP.unpack(parts[2])
             if time.monotonic_ns() > deadline:
+                self._flight.message(Way.EXPIRED_IN, sender, "", len(parts[3]), request)
                 continue
             self._dispatch(parts[0], sender, request if parts[1] == b"C" else None, parts[3])
 
     def _dispatch(self, identity: bytes, sender: str, request: int | None, body: bytes) -> None:
         message = self._decoded(body, sender)
+        way = Way.NOTE_IN if request is None else Way.COMMAND_IN
+        self._flight.message(way, sender, type(message).__name__ if message else "unreadable", len(body), request or 0)
         handler = None if message is None else self._handlers.get(type(message))
         if message is not None and handler is not None:
             if request is None:
@@ -291,4 +309,6 @@ class Bus:
         self._reply(identity, request, reply or messages.Done())
 
     def _reply(self, identity: bytes, request: int, reply: Message) -> None:
-        self._send_now(self._inbox, [identity, _ID.pack(request), encode(reply)])
+        body = encode(reply)
+        self._flight.message(Way.REPLY_OUT, identity.decode(errors="replace"), type(reply).__name__, len(body), request)
+        self._send_now(self._inbox, [identity, _ID.pack(request), body])

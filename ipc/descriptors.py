@@ -13,6 +13,7 @@ a ROUTER and a DEALER: 3 threads instead of 1, and 2.9 MB of private memory inst
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -22,8 +23,12 @@ from pathlib import Path
 
 import msgspec
 
+from ipc import flight
+from ipc.flight import Way
 from ipc.messages import AttachMedia, DetachMedia, MediaEnded
 from ipc.rings import BELLS, Bell
+
+log = logging.getLogger(__name__)
 
 LARGEST_PACKET = 64 * 1024
 MOST_DESCRIPTORS = 1 + len(BELLS)
@@ -31,6 +36,9 @@ SOCKET_NAME = "descriptors.sock"
 
 WAITING_CLIENTS = 128
 """Clients of the store whose connection has not been accepted yet; the next one gets `BlockingIOError`."""
+
+ACCEPT_PAUSE_S = 0.2
+"""When the process may open no more files, accepting would fail again and again at once."""
 
 CLIENT_S = 2.0
 """A client of the store sends its question with the connection; one that has not by now is cut off."""
@@ -49,7 +57,9 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 def send(control: socket.socket, message: MediaMessage, descriptors: Sequence[int] = ()) -> None:
     """Sends one message. Raises `BrokenPipeError` or `ConnectionResetError` when the other side is gone."""
-    socket.send_fds(control, [_encoder.encode(message)], list(descriptors))
+    packet = _encoder.encode(message)
+    flight.recorder().message(Way.NOTE_OUT, message.call_id, type(message).__name__, len(packet))
+    socket.send_fds(control, [packet], list(descriptors))
 
 
 def receive(control: socket.socket) -> tuple[MediaMessage, list[int]] | None:
@@ -61,10 +71,12 @@ def receive(control: socket.socket) -> tuple[MediaMessage, list[int]] | None:
     if not packet:
         return None
     try:
-        return _decoder.decode(packet), descriptors
+        message: MediaMessage = _decoder.decode(packet)
     except msgspec.DecodeError as error:
         _close(descriptors)
         raise ValueError(f"a wrong message came over a control socket: {error}") from error
+    flight.recorder().message(Way.NOTE_IN, message.call_id, type(message).__name__, len(packet))
+    return message, descriptors
 
 
 def receive_packet(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -155,7 +167,12 @@ class DescriptorStore:
             try:
                 async with asyncio.TaskGroup() as clients:
                     while True:
-                        client, _ = await loop.sock_accept(door)
+                        try:
+                            client, _ = await loop.sock_accept(door)
+                        except OSError as error:
+                            log.error("cannot hand out descriptors: %s", error)
+                            await asyncio.sleep(ACCEPT_PAUSE_S)
+                            continue
                         clients.create_task(self._answer(client))
             finally:
                 self._path.unlink(missing_ok=True)

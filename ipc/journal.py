@@ -26,6 +26,7 @@ class CallStarted(Record, frozen=True):
     """Name of the conversation actor that holds the call."""
     agent: str
     pipeline: str
+    """Name of the pipeline that holds the conversation; "" where a provider does."""
     engines: dict[str, str]
     caller_number: str
     caller_name: str
@@ -34,6 +35,8 @@ class CallStarted(Record, frozen=True):
     """When the call reached us: StasisStart, or the media connection of a direct call."""
     wall: str
     """The same instant in ISO 8601, UTC."""
+    provider: str = ""
+    """Name of the provider that holds the conversation; "" where a pipeline does."""
 
 
 class AgentSaid(Record, frozen=True):
@@ -134,6 +137,21 @@ class EngineLost(Record, frozen=True):
     actor: str
     reason: str
     successor: str
+
+
+class ProviderResumed(Record, frozen=True):
+    """The conversation actor that held the call died, and its successor opened the provider for it again."""
+
+    provider: str
+    away_ms: int
+    """From the predecessor's last sample on the wire, where it said anything at all, to now."""
+
+
+class ProviderClosed(Record, frozen=True):
+    """What a provider did for the call, in its own figures (`actors.conversation.providers`), since it was opened."""
+
+    provider: str
+    figures: dict[str, int]
 
 
 class Noted(Record, frozen=True):

@@ -24,7 +24,7 @@ from typing import Self
 
 import msgspec
 
-from ipc import prctl
+from ipc import flight, prctl
 from ipc.progress import Progress
 
 VARIABLE = "RINGMASTER_LIFELINE"
@@ -34,6 +34,11 @@ _F_SETSIG = 10
 
 ORPHANED = 3
 """Exit code of a child whose supervisor is gone."""
+
+
+REALTIME_REMEDY = "allow it with `LimitRTPRIO=` in the systemd unit, `ulimit -r`, or CAP_SYS_NICE"
+NICE_REMEDY = "LimitNICE= in the systemd unit"
+"""What an operator does when the kernel permits no real-time priority, or no niceness as low as was asked for."""
 
 
 class Placement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,6 +71,8 @@ class Lifeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     placement: Placement = Placement()
     control_fd: int = -1
     """A socket of its own to the supervisor, where the role has one."""
+    flight: str = ""
+    """Segment of the flight recorder; "" when there was no room for one."""
 
     def to_environment(self) -> dict[str, str]:
         return {VARIABLE: msgspec.json.encode(self).decode()}
@@ -83,7 +90,9 @@ class Lifeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return Path(self.run_dir)
 
     def hold(self) -> Progress:
-        """Ties the calling process to the supervisor and opens its slot. To be called first of all, in the child.
+        """Ties the calling process to the supervisor and opens its slot; arms its flight recorder.
+
+        To be called first of all, in the child.
 
         Ends the process when the supervisor is already gone.
         """
@@ -94,6 +103,7 @@ class Lifeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         # The parent may have died before the ties held.
         if self.orphaned() or (self.parent and os.getppid() != self.parent):
             os._exit(ORPHANED)
+        flight.begin(self.flight)
         return Progress(self.board, self.slot)
 
     def tell(self) -> None:

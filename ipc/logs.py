@@ -2,7 +2,10 @@
 
 import logging
 import sys
+import traceback
 from types import TracebackType
+
+from ipc import flight
 
 
 def set_up(name: str, level: str) -> None:
@@ -23,4 +26,5 @@ def set_up(name: str, level: str) -> None:
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    flight.recorder().last_words("".join(traceback.format_exception(kind, error, trace)))
     logging.getLogger().critical("failed: %s", error, exc_info=(kind, error, trace))

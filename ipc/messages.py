@@ -76,6 +76,8 @@ class OpenedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     rate: int
     media_uuid: str
     audio_actor: str
+    opened_ns: int = 0
+    """When it was opened (CLOCK_MONOTONIC); 0 from a supervisor that does not say."""
 
 
 class CallList(Message, frozen=True):

@@ -214,6 +214,16 @@ class MouthGauge:
         total = sum(counts)
         return tuple(_quantile(counts, total, quantile) for quantile in quantiles)
 
+    def late_frames(self, late_ns: int) -> tuple[int, int]:
+        """How many frames have been due, and how many of them went out at least so late (within 12 %), or never."""
+        words = self._rings.words
+        micros = late_ns // 1000
+        octave = micros.bit_length()
+        first = min(octave * 8 + ((micros >> (octave - 4) & 7) if octave >= 4 else 0) + 1, LATENESS_BUCKETS - 1)
+        skipped = words[_GRID_AT + SKIPPED]
+        late = sum(words[_LATENESS_AT // 8 + first : _LATENESS_AT // 8 + LATENESS_BUCKETS])
+        return words[_GRID_AT + SENT] + skipped, late + skipped
+
 
 def _quantile(counts: list[int], total: int, quantile: float) -> float:
     seen = 0

@@ -11,6 +11,7 @@ Each word is 64 bits, aligned, written by the slot's child with one store and re
 slot to clear it between two owners.
 """
 
+from collections.abc import Collection
 from enum import IntEnum
 
 from ipc.segment import Segment
@@ -54,12 +55,16 @@ class Progress:
 class Board:
     """All slots, as the supervisor sees them. Slots are handed out and taken back."""
 
-    def __init__(self, name: str, slots: int) -> None:
-        """Raises `FileExistsError`, or `OSError` when shared memory is full."""
+    def __init__(self, name: str, slots: int = 0, taken: Collection[int] = ()) -> None:
+        """Makes a board. Without `slots` it is a predecessor's, on which the owners of those that are `taken` live on.
+
+        Raises `FileExistsError`, or `OSError` when shared memory is full; `FileNotFoundError` for a predecessor's.
+        """
         self.name = name
-        self._segment = Segment.create(name, slots * SLOT_BYTES)
+        self._segment = Segment.create(name, slots * SLOT_BYTES) if slots else Segment.attach(name)
         self._words = self._segment.buf.cast("Q")
-        self._free = list(range(slots - 1, -1, -1))
+        last = len(self._words) // SLOT_WORDS - 1
+        self._free = [slot for slot in range(last, -1, -1) if slot not in taken]
 
     def take(self) -> int:
         """An empty slot. Raises `LookupError` when all are taken."""
@@ -104,11 +109,11 @@ class Pulse:
     def __init__(self, stall_s: float, longest_look_s: float) -> None:
         """No look adds more than `longest_look_s` to the quiet time, however late it comes."""
         self._stall_s = stall_s
-        self._longest_look_s = longest_look_s
-        self.restart()
+        self.restart(longest_look_s)
 
-    def restart(self) -> None:
+    def restart(self, longest_look_s: float) -> None:
         """Nothing that was seen so far counts."""
+        self._longest_look_s = longest_look_s
         self._last: tuple[int, float] | None = None
         self.quiet_s = 0.0
 

@@ -14,6 +14,7 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Collection
 from multiprocessing import shared_memory
 from pathlib import Path
 from types import TracebackType
@@ -89,15 +90,23 @@ def unlink(name: str) -> None:
     (DIRECTORY / name).unlink(missing_ok=True)
 
 
-def reap(prefix: str) -> list[str]:
-    """Unlinks every segment whose name begins with `prefix`; gives their names. What is mapped stays usable."""
-    leftovers = sorted(path.name for path in DIRECTORY.iterdir() if path.name.startswith(prefix))
+def reap(prefix: str, spared: Collection[str] = ()) -> list[str]:
+    """Unlinks every segment whose name begins with `prefix`, but for the spared; gives their names.
+
+    What is mapped stays usable.
+    """
+    found = (path.name for path in DIRECTORY.iterdir() if path.name.startswith(prefix))
+    leftovers = sorted(name for name in found if name not in spared)
     for name in leftovers:
         unlink(name)
     return leftovers
 
 
 class _Memory(shared_memory.SharedMemory):
+    def unlink(self) -> None:
+        """The base class does it where it cannot map a segment (no memory, no descriptor left), whosever that is: a
+        process that is about to die of it would take a live call's rings with it."""
+
     def __del__(self) -> None:
         # The base class lets a BufferError out of here, which Python prints as noise at exit. The kernel unmaps anyway.
         with contextlib.suppress(BufferError):

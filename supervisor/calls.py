@@ -13,10 +13,8 @@ import logging
 import os
 import socket
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from ipc import descriptors, rings
@@ -31,7 +29,9 @@ from ipc.messages import (
     OpenCall,
     OpenedCall,
 )
+from supervisor.call import MOST_TAKEOVERS, TAKEOVER_PERIOD_S, Call, company
 from supervisor.children import Children
+from supervisor.handover import HandedCall
 from supervisor.parting import part
 from supervisor.warm_pool import AudioActor, WarmPool
 
@@ -48,53 +48,39 @@ KILL_S = 0.5
 PART_S = 0.3
 """From our last byte until Asterisk has closed its side. The four together keep a call's end within 2 s."""
 
-MOST_TAKEOVERS, TAKEOVER_PERIOD_S = 3, 10.0
-"""A connection that has cost more audio actors than this within the period is given up: whatever it carries kills them,
-and would go on to kill those that other calls need."""
-
-
-@dataclass(eq=False)
-class Call:
-    call_id: str
-    rate: int
-    segment: str
-    bells: list[int]
-    media_uuid: str
-    """Of the connection that is expected, or was expected last."""
-    awaited: bool = True
-    """True while no connection has come with `media_uuid`."""
-    actor: AudioActor | None = None
-    media: socket.socket | None = None
-    """Our duplicate of the connection, while it lasts."""
-    attached: bool = False
-    """True while `actor` serves `media`."""
-    begun: bool = False
-    """True once any actor has served `media`."""
-    replaced: int = 0
-    """Connections that were replaced while they were served, and whose `MediaEnded` is still to come."""
-    closing: bool = False
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when `attached` or `actor` has changed, for `close`."""
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-    takeovers: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_TAKEOVERS))
-
 
 class Calls:
     def __init__(
-        self, pool: WarmPool, children: Children, segment_prefix: str, publish: Callable[[MediaChanged], None]
+        self,
+        pool: WarmPool,
+        children: Children,
+        segment_prefix: str,
+        most: int,
+        publish: Callable[[MediaChanged], None],
     ) -> None:
+        """`most`: calls at once."""
+        self.refused: Counter[str] = Counter()
+        """Calls that were not opened, by reason."""
+        self.draining = False
+        """No call is opened any more; those that are open go on."""
+        self._most = most
         self._pool = pool
         self._children = children
         self._prefix = segment_prefix
         self._publish = publish
         self._calls: dict[str, Call] = {}
         self._ending = False
-        self._numbers = count(1)
+        self.last_number = 0
+        """Of the segment that was made last."""
         pool.on_message = self._hear
-        pool.on_warm = self._serve_who_waits
+        pool.on_room = self._serve_who_waits
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    @property
+    def full(self) -> bool:
+        return len(self._calls) >= self._most
 
     def listing(self) -> tuple[OpenedCall, ...]:
         return tuple(
@@ -104,6 +90,7 @@ class Calls:
                 rate=call.rate,
                 media_uuid=call.media_uuid,
                 audio_actor=call.actor.name if call.actor else "",
+                opened_ns=call.opened_ns,
             )
             for call in self._calls.values()
         )
@@ -118,32 +105,48 @@ class Calls:
         if call is None:
             call = self._calls[command.call_id] = self._make(command)
         elif call.closing:
-            raise Refused(f"call {command.call_id} is being closed", busy=True)
+            raise self._refusal("closing", f"call {command.call_id} is being closed")
         elif command.media_uuid != call.media_uuid:
             self.expect(command.call_id, command.media_uuid)
         return CallOpened(segment=call.segment, audio_actor=call.actor.name if call.actor else "")
 
     def _make(self, command: OpenCall) -> Call:
         if command.rate not in RATES:
-            raise Refused(
-                f"call {command.call_id} wants {command.rate} samples per second; 8000 and 16000 are possible"
-            )
-        if self._pool.full:
-            raise Refused("as many calls as `audio.max_calls` allows are open", busy=True)
-        actor = self._pool.take()
+            text = f"call {command.call_id} wants {command.rate} samples per second; 8000 and 16000 are possible"
+            raise self._refusal("wrong rate", text, busy=False)
+        if self.draining:
+            raise self._refusal("draining", "no new calls are taken (`ringmaster drain --off` takes that back)")
+        if self.full:
+            raise self._refusal("full", "as many calls as `audio.max_calls` allows are open")
+        actor = self._pool.take(command.call_id)
         if actor is None:
-            raise Refused("no audio actor waits for a call; they are started as fast as they can be", busy=True)
-        segment = f"{self._prefix}call-{next(self._numbers)}"
+            text = "no audio actor waits for a call; they are started as fast as they can be"
+            raise self._refusal("no audio actor", text)
+        self.last_number += 1
+        segment = f"{self._prefix}call-{self.last_number}"
         try:
             rings.create(segment, command.rate)
             bells = rings.make_bells()
         except OSError as error:
             rings.unlink(segment)
-            self._pool.give_back(actor)
+            self._pool.leave(actor, command.call_id)
             log.error("call %s cannot be opened: %s", command.call_id, error)
-            raise Refused(str(error), busy=True) from error
+            raise self._refusal("no shared memory", str(error)) from error
         log.info("call %s: open on %s", command.call_id, actor.name)
-        return Call(command.call_id, command.rate, segment, bells, command.media_uuid, actor=actor)
+        return Call(
+            command.call_id,
+            command.rate,
+            segment,
+            bells,
+            command.media_uuid,
+            actor=actor,
+            opened_ns=time.monotonic_ns(),
+        )
+
+    def _refusal(self, reason: str, text: str, *, busy: bool = True) -> Refused:
+        """Counted; for the caller to raise."""
+        self.refused[reason] += 1
+        return Refused(text, busy=busy)
 
     def expect(self, call_id: str, media_uuid: str) -> None:
         """Raises `Refused` for an unknown call."""
@@ -171,7 +174,8 @@ class Calls:
             if call.attached and self._send(call, DetachMedia(call_id=call.call_id)):
                 call.replaced += 1
             call.media.close()
-        call.awaited = call.attached = call.begun = False
+        self._mark(call, attached=False)
+        call.awaited = call.begun = False
         call.media = connection
         self._attach(call, "")
 
@@ -182,35 +186,62 @@ class Calls:
         return None
 
     def _attach(self, call: Call, reason: str) -> None:
-        """Gives the call's connection to its audio actor; without one, to the next that is warm."""
-        call.actor = call.actor or self._pool.take()
+        """Gives the call's connection to its audio actor; without one, to whoever has room now or next."""
+        call.actor = call.actor or self._seat(call)
         if call.actor is None or call.media is None:
             log.warning("call %s waits for an audio actor", call.call_id)
             return
+        call.reason = reason
         message = AttachMedia(call_id=call.call_id, segment=call.segment)
-        call.attached = self._send(call, message, [call.media.fileno(), *call.bells])
-        call.actor.used = True
-        if call.attached:
-            state: Literal["attached", "moved"] = "moved" if call.begun else "attached"
-            call.begun = True
-            log.info("call %s: media %s on %s", call.call_id, state, call.actor.name)
-            self._publish(MediaChanged(call_id=call.call_id, state=state, reason=reason))
+        if not self._send(call, message, [call.media.fileno(), *call.bells]):
+            return
+        self._mark(call, attached=True)
+        state: Literal["attached", "moved"] = "moved" if call.begun else "attached"
+        call.begun = True
+        log.info("call %s: media %s on %s", call.call_id, state, call.actor.name)
+        self._publish(MediaChanged(call_id=call.call_id, state=state, reason=reason))
 
-    @staticmethod
-    def _send(call: Call, message: MediaMessage, files: Sequence[int] = ()) -> bool:
-        """False when the actor is dead: then its pidfd is about to say so, and its successor is told instead."""
+    def _seat(self, call: Call) -> AudioActor | None:
+        """A place on an audio actor, among as many others as its past allows."""
+        now = time.monotonic()
+        late = sum(now - death < TAKEOVER_PERIOD_S for death in call.deaths)
+        if not late:
+            return self._pool.take(call.call_id)
+        few = company(late, self._pool.density)
+        wary_until = now + TAKEOVER_PERIOD_S if few < self._pool.density else 0.0
+        return self._pool.take(call.call_id, spread=True, company=few, wary_until=wary_until)
+
+    def _mark(self, call: Call, *, attached: bool) -> None:
+        if call.actor is not None and call.attached != attached:
+            self._pool.count_media(call.actor, 1 if attached else -1)
+        call.attached = attached
+        if not attached:
+            call.changed.set()
+
+    def _send(self, call: Call, message: MediaMessage, files: Sequence[int] = ()) -> bool:
+        """False when the actor is dead: then its pidfd is about to say so, and its successor is told instead. False
+        also when it has yet to read what it was sent (some 270 messages): what is missing is sent once it has."""
         if call.actor is None:
             return False
         try:
             descriptors.send(call.actor.control, message, files)
+        except BlockingIOError:
+            self._pool.when_writable(call.actor, self._send_the_rest)
+            return False
         except OSError as error:
             log.warning("call %s: cannot reach %s: %s", call.call_id, call.actor.name, error)
             return False
         return True
 
+    def _send_the_rest(self, actor: AudioActor) -> None:
+        """It has read, and there is room for more: those of its calls that wait for that are attached."""
+        for call in [self._calls[call_id] for call_id in actor.calls if call_id in self._calls]:
+            if call.actor is actor and call.media is not None and not call.attached and not call.closing:
+                self._attach(call, call.reason)
+
     def _hear(self, actor: AudioActor, message: MediaMessage) -> None:
-        call = self._of(actor)
-        if call is None or not isinstance(message, MediaEnded):
+        call = self._calls.get(message.call_id)
+        if call is None or call.actor is not actor or not isinstance(message, MediaEnded):
             return
         if call.replaced:
             # Exactly one comes for each connection, and this one is for an older connection than the call's.
@@ -220,8 +251,7 @@ class Calls:
 
     def _lose(self, call: Call, reason: str) -> None:
         """The connection has ended. The audio actor stays with the call, for the next connection."""
-        call.attached = False
-        call.changed.set()
+        self._mark(call, attached=False)
         if call.closing:
             return  # `close` has the rest
         if call.media is not None:
@@ -232,32 +262,39 @@ class Calls:
 
     # -- the death of audio actors
 
-    def actor_ended(self, name: str) -> None:
-        """To be told of every child that has ended, after the pool."""
-        for call in self._calls.values():
-            if call.actor is not None and call.actor.name == name:
-                call.actor = None
-                call.attached = False
-                call.replaced = 0
-                call.changed.set()
-                if call.media is not None and not call.closing and not self._ending:
-                    self._take_over(call, f"{name} died")
-                return
+    def actor_ended(self, actor: AudioActor) -> None:
+        """To be told of every audio actor that has ended, after the pool. All its calls are taken over at once."""
+        lost = [self._calls[call_id] for call_id in sorted(actor.calls) if call_id in self._calls]
+        for call in lost:
+            call.actor = None
+            call.attached = False
+            call.replaced = 0
+            call.changed.set()
+        for call in lost:
+            if call.media is None or call.closing or self._ending:
+                continue
+            if actor.recycled:
+                self._attach(call, f"{actor.name} was recycled")
+            else:
+                self._take_over(call, f"{actor.name} died", alone=len(lost) == 1)
 
-    def _take_over(self, call: Call, reason: str) -> None:
+    def _take_over(self, call: Call, reason: str, *, alone: bool) -> None:
         now = time.monotonic()
-        if len(call.takeovers) == MOST_TAKEOVERS and now - call.takeovers[0] < TAKEOVER_PERIOD_S:
+        call.deaths.append(now)
+        if alone and len(call.deaths) > MOST_TAKEOVERS and now - call.deaths[0] < TAKEOVER_PERIOD_S:
             self._lose(call, f"{MOST_TAKEOVERS + 1} audio actors died of it within {TAKEOVER_PERIOD_S:g} s")
             return
-        call.takeovers.append(now)
         self._attach(call, reason)
 
     def _serve_who_waits(self) -> None:
-        """An audio actor is warm: a caller who has lost theirs, or never had one, comes before the next call."""
-        for call in self._calls.values():
-            if call.media is not None and not call.attached and not call.closing and call.actor is None:
+        """There is room: callers who have lost their audio actor, or never had one, come before the next call. As many
+        as find room."""
+        for call in list(self._calls.values()):
+            if call.media is None or call.closing or call.actor is not None:
+                continue
+            call.actor = self._seat(call)
+            if call.actor is not None:
                 self._attach(call, "an audio actor has become free")
-                return
 
     # -- the end
 
@@ -286,10 +323,27 @@ class Calls:
         """The system stops: no audio actor that ends from now on is replaced."""
         self._ending = True
 
+    async def settle(self, within_s: float) -> None:
+        """Until no call is just being closed."""
+        closing = [call.closed.wait() for call in self._calls.values() if call.closing]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*closing)
+
     async def close_all(self) -> None:
         async with asyncio.TaskGroup() as closing:
             for call_id in list(self._calls):
                 closing.create_task(self.close(call_id))
+
+    # -- from one program to the next
+
+    def handed(self) -> tuple[HandedCall, ...]:
+        return tuple(call.handed() for call in self._calls.values() if not call.closing)
+
+    def adopt(self, handed: Iterable[HandedCall], actors: Mapping[str, AudioActor]) -> None:
+        """Calls of a predecessor, whose actors the pool knows already. Whoever has lost theirs waits for another."""
+        for call in handed:
+            self._calls[call.call_id] = Call.adopted(call, actors.get(call.actor))
 
     @staticmethod
     def _tell_readers(call: Call) -> None:
@@ -305,28 +359,30 @@ class Calls:
             os.eventfd_write(bell, 1)
 
     async def _release(self, call: Call, actor: AudioActor) -> None:
-        """Detach; let it end; kill it: three bounded waits."""
-        if not actor.used:
-            call.actor = None
-            self._pool.give_back(actor)
-            return
+        """Detach; let it end, if this was its last call; kill it: three bounded waits."""
         if call.attached and self._send(call, DetachMedia(call_id=call.call_id)):
-            await _wait(call, lambda: not call.attached, DETACH_S)
-        self._pool.discharge(actor)
-        await _wait(call, lambda: call.actor is None, LEAVE_S)
+            await _detached(call)
+        self._mark(call, attached=False)
+        call.actor = None
+        if not self._pool.leave(actor, call.call_id) or await _ends(actor, LEAVE_S):
+            return
         process = self._children.process(actor.name)
-        if call.actor is not None and process is not None:
+        if process is not None:
             log.warning("call %s: %s does not end; killing it", call.call_id, actor.name)
             process.kill()
-            await _wait(call, lambda: call.actor is None, KILL_S)
-
-    def _of(self, actor: AudioActor) -> Call | None:
-        return next((call for call in self._calls.values() if call.actor is actor), None)
+            await _ends(actor, KILL_S)
 
 
-async def _wait(call: Call, condition: Callable[[], bool], within_s: float) -> None:
+async def _detached(call: Call) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            while not condition():
+        async with asyncio.timeout(DETACH_S):
+            while call.attached:
                 call.changed.clear()
                 await call.changed.wait()
+
+
+async def _ends(actor: AudioActor, within_s: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await actor.gone.wait()
+    return actor.gone.is_set()

@@ -19,6 +19,14 @@ from config.problem import ConfigError
 COMMANDS = {
     "up": ("supervisor.commands.up", "run the whole system in the foreground"),
     "status": ("supervisor.commands.status", "how the running system is: actors, calls, problems"),
+    "dump": ("supervisor.commands.dump", "write down the last minute and the stacks of the processes"),
+    "affinity": ("supervisor.commands.affinity", "move running processes to other CPU cores"),
+    "priority": ("supervisor.commands.priority", "give running processes another urgency"),
+    "density": ("supervisor.commands.density", "let more or fewer calls share an audio actor, from now on"),
+    "recycle": ("supervisor.commands.recycle", "replace running processes by fresh ones, without losing a call"),
+    "drain": ("supervisor.commands.drain", "take no new calls, and wait until those that are open have ended"),
+    "restart": ("supervisor.commands.restart", "start everything anew in the middle of calls, which go on"),
+    "bench": ("supervisor.commands.bench", "how it holds under load, under attack and over time"),
     "config": ("supervisor.commands.config", "check or show the configuration, or explain its keys"),
 }
 """Name of the command: its module, and its line in the help."""

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,8 +42,8 @@ def holder(run_dir: Path) -> int | None:
 class Instance:
     """The right to run in a directory. A context manager; leaving it gives the right back."""
 
-    def __init__(self, run_dir: Path) -> None:
-        """Makes the directory and takes the lock. Raises `CannotRun`."""
+    def __init__(self, run_dir: Path, lock_fd: int | None = None) -> None:
+        """Makes the directory and takes the lock, or goes on with that of a predecessor. Raises `CannotRun`."""
         self.run_dir = run_dir
         self.segment_prefix = segment_prefix(run_dir)
         if len(os.fsencode(run_dir)) > LONGEST_PATH:
@@ -54,7 +55,7 @@ class Instance:
             run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             if run_dir.stat().st_uid != os.geteuid():
                 raise CannotRun(f"{run_dir} belongs to another user: set `run.directory` to a folder of your own")
-            self._lock = (run_dir / LOCK_NAME).open("a+")
+            self._lock = (run_dir / LOCK_NAME).open("a+") if lock_fd is None else os.fdopen(lock_fd, "a+")
         except OSError as error:
             raise CannotRun(f"cannot work in {run_dir}: {error.strerror}; set `run.directory` to a folder") from error
         try:
@@ -69,12 +70,17 @@ class Instance:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-    def reap(self) -> list[str]:
-        """Removes what a predecessor that was killed has left: sockets, and segments, whose names it gives."""
+    @property
+    def lock_fd(self) -> int:
+        return self._lock.fileno()
+
+    def reap(self, spared: Collection[str] = ()) -> list[str]:
+        """Removes what a predecessor that was killed has left: sockets, and segments, whose names it gives. Those that
+        are `spared` it has not left, but handed over."""
         for pattern in ("*.inbox", "*.events", "*.sock"):
             for path in self.run_dir.glob(pattern):
                 path.unlink(missing_ok=True)
-        return segment.reap(self.segment_prefix)
+        return segment.reap(self.segment_prefix, spared)
 
     def __enter__(self) -> Self:
         return self

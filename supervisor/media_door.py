@@ -10,13 +10,14 @@ Sources: `res/res_audiosocket.c` of Asterisk; RFC 9562 for the UUID.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from config.schema import AudioSocket
 from ipc import media_uuid
@@ -98,12 +99,35 @@ class MediaDoor:
         self.offers = 0
         """Connections that call-control is looking at."""
         self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._visitors: set[asyncio.Task[None]] = set()
+        self._at_rest = asyncio.Event()
 
-    def listen(self) -> None:
-        """Opens the door. Raises `OSError` (see `supervisor.ports` for what to say then)."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
+    def listen(self, handed: int | None = None) -> None:
+        """Opens the door. Raises `OSError` (see `supervisor.ports` for what to say then).
+
+        `handed` is the listening socket of a predecessor. It gives way to another only when the settings now name
+        another address, and that can be had: there are calls, and nobody is served by giving up.
+        """
+        if handed is None:
+            self._listener = self._bound()
+            return
+        self._listener = socket.socket(fileno=handed)
+        try:
+            if self._listener.getsockname()[:2] != self._address()[4][:2]:
+                listener = self._bound()
+                self._listener.close()
+                self._listener = listener
+        except OSError as error:
+            log.error("goes on listening on %s:%d: %s", *self._listener.getsockname()[:2], error)
+
+    def _address(self) -> tuple[int, int, int, str, Any]:
+        return socket.getaddrinfo(
             self._settings.host, self._settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
+
+    def _bound(self) -> socket.socket:
+        family, kind, protocol, _, address = self._address()
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -113,28 +137,58 @@ class MediaDoor:
         except OSError:
             listener.close()
             raise
-        self._listener = listener
+        return listener
 
     async def serve(self) -> None:
-        """Lets connections in, until cancelled. `listen` comes first."""
+        """Lets connections in, until cancelled: then the door is closed; or until it `rest`s. `listen` comes first."""
         assert self._listener is not None
-        loop = asyncio.get_running_loop()
-        with self._listener as listener:
+        try:
             async with asyncio.TaskGroup() as tasks:
-                while True:
-                    try:
-                        connection, address = await loop.sock_accept(listener)
-                    except OSError as error:
-                        if not isinstance(error, ConnectionAbortedError):
-                            log.error("cannot accept media connections: %s", error)
-                            await asyncio.sleep(ACCEPT_PAUSE_S)
-                        continue
-                    self._make_room()
-                    visitor = _Visitor(connection, f"{address[0]}:{address[1]}")
-                    self._unnamed[visitor] = None
-                    visitor.task = tasks.create_task(self._receive(visitor))
-                    # Where many knock at once, accepting never waits: without this nothing else would have its turn.
-                    await asyncio.sleep(0)
+                self._accepting = tasks.create_task(self._accept(self._listener, tasks))
+        except asyncio.CancelledError:
+            self._listener.close()
+            raise
+        finally:
+            self._at_rest.set()
+
+    async def _accept(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                if not isinstance(error, ConnectionAbortedError):
+                    log.error("cannot accept media connections: %s", error)
+                    await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
+            self._make_room()
+            visitor = _Visitor(connection, f"{address[0]}:{address[1]}")
+            self._unnamed[visitor] = None
+            visitor.task = tasks.create_task(self._receive(visitor))
+            self._visitors.add(visitor.task)
+            visitor.task.add_done_callback(self._visitors.discard)
+            # Where many knock at once, accepting never waits: without this nothing else would have its turn.
+            await asyncio.sleep(0)
+
+    async def rest(self, within_s: float) -> None:
+        """Lets nobody in any more: whoever comes waits in the listener's queue.
+
+        Those who are inside have `within_s` to find their call.
+        """
+        if self._accepting is None:
+            return
+        self._accepting.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._at_rest.wait()
+        for task in tuple(self._visitors):
+            task.cancel()
+        await self._at_rest.wait()
+
+    @property
+    def listener_fd(self) -> int:
+        assert self._listener is not None
+        return self._listener.fileno()
 
     @property
     def port(self) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from ipc.flight import STACKS_SIGNAL
 from ipc.lifeline import ORPHANED, Lifeline
 
 
@@ -36,7 +37,7 @@ class Process:
         """For `spawn` and `adopt` only."""
         self.name = name
         self.pid = pid
-        self._pidfd = pidfd
+        self._pidfd = self.pidfd = pidfd
         self._on_end = on_end
         self._own = own
         self._loop = asyncio.get_running_loop()
@@ -75,6 +76,10 @@ class Process:
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
+
+    def show_stacks(self) -> None:
+        """Only for who has armed its flight recorder, and whose end has not been reported (`supervisor.flight`)."""
+        self._signal(STACKS_SIGNAL)
 
     def _signal(self, number: signal.Signals) -> None:
         try:

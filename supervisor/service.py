@@ -15,8 +15,10 @@ import logging
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,13 +37,18 @@ from ipc.messages import (
     OpenCall,
     Problem,
 )
-from ipc.orders import Status, SystemStatus
-from supervisor import ports, status, systemd
+from ipc.orders import Drain, Dump, Dumped, RestartHouse, Status, SystemStatus
+from supervisor import handover, ports, restart, status, systemd
 from supervisor.calls import Calls
 from supervisor.children import Change, Children
+from supervisor.flight import Flights
+from supervisor.guard import Guard
+from supervisor.handover import HandOver
 from supervisor.instance import CannotRun, Instance
 from supervisor.media_door import MediaDoor
-from supervisor.specs import AUDIO, CALL_CONTROL, Group, house
+from supervisor.restart import Restart
+from supervisor.retune import Retune
+from supervisor.specs import AUDIO, CALL_CONTROL, CONVERSATION, Group, house
 from supervisor.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
@@ -63,23 +70,37 @@ READY = "ready"
 OK, FAILED = 0, 1
 
 
-def up(config: Config, run_dir: Path, groups: Sequence[Group] | None = None) -> int:
+def up(
+    config: Config, run_dir: Path, groups: Sequence[Group] | None = None, command: Sequence[str] | None = None
+) -> int:
     """Runs the whole system until it is told to end; gives the exit code. What prevents it from starting is logged.
 
-    `groups` are those of `house` unless told otherwise.
+    `groups` are those of `house` unless told otherwise; `command` is what takes this program's place when the system is
+    started anew (`supervisor.restart`): `ringmaster up`.
     """
     logs.set_up(NAME, config.settings.run.log_level)
     prctl.set_name("ringmaster")
+    if command is None:
+        options = ("--config", str(config.path), "--run-dir", str(run_dir))
+        command = (sys.executable, "-m", "supervisor.cli", "up", *options)
     try:
-        with Instance(run_dir) as instance:
-            for name in instance.reap():
+        handed = handover.received(os.environ)
+        with Instance(run_dir, handed.lock if handed else None) as instance:
+            Flights(instance.run_dir, instance.segment_prefix).salvage()
+            for name in instance.reap(handed.segments() if handed else ()):
                 log.warning("removed shared memory that a predecessor has left: %s", name)
             _raise_file_limit()
             prctl.adopt_orphans()
-            return asyncio.run(Supervisor(config, instance, groups or house(config.settings)).run())
+            supervisor = Supervisor(config, instance, groups or house(config.settings), handed)
+            code = asyncio.run(supervisor.run())
+            if supervisor.left is not None:
+                handover.leap(supervisor.left, command)
+            return code
     except CannotRun as error:
         log.error("%s", error)
-        return FAILED
+    except OSError as error:
+        log.error("cannot be started anew: %s", error)
+    return FAILED
 
 
 def _raise_file_limit() -> None:
@@ -88,12 +109,30 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _resumes(group: Group) -> bool:
+    return group.waits or group.name == CONVERSATION
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
 class Supervisor:
     """Lives once: `run`."""
 
-    def __init__(self, config: Config, instance: Instance, groups: Sequence[Group]) -> None:
+    def __init__(
+        self, config: Config, instance: Instance, groups: Sequence[Group], handed: HandOver | None = None
+    ) -> None:
+        """`handed` is what a predecessor has left, whose calls go on."""
+        self.left: HandOver | None = None
+        """What this one leaves, after `run`, to the program that is to take its place."""
         self._config = config
-        self._groups = groups
+        self._handed = handed
+        # Who resumes calls wants engines at once. Where there are no calls, everybody loads beside the others.
+        self._groups = groups if handed is None else [replace(group, waits=_resumes(group)) for group in groups]
         self._instance = instance
         self._started = time.monotonic()
         self._gauge = status.Gauge()
@@ -105,51 +144,73 @@ class Supervisor:
     async def run(self) -> int:
         """Raises `CannotRun`."""
         stop = self._note_signals()
+        restart.heed_signals()
         self._make()
         try:
             async with Bus(self._instance.run_dir, NAME) as bus:
                 self._bus = bus
                 self._wire()
+                if self._handed is not None:
+                    self._restart.take_over(self._handed)
                 store = DescriptorStore(self._instance.run_dir, self._calls.bells)
                 bus.spawn(store.serve(), "descriptors")
                 bus.spawn(self._children.watch(), "watch")
                 bus.spawn(self._tick(), "tick")
+                bus.spawn(self._guard.watch(), "guard")
                 door = bus.spawn(self._door.serve(), "media door")
                 self._children.begin()
                 log.info("starting; AudioSocket on %s:%d", self._config.settings.audiosocket.host, self._door.port)
-                await stop.wait()
-                log.info("stopping")
+                await _first(stop, self._restart.wanted)
                 self._stopping = True
-                systemd.notify("STOPPING=1")
-                door.cancel()
-                await self._finish()
+                if not stop.is_set():
+                    systemd.notify(systemd.reloading(time.monotonic_ns()))
+                    await self._restart.let_go()
+                if not stop.is_set():
+                    restart.hold_signals()
+                    self.left = self._restart.state()
+                    self._retune.take_back()
+                else:
+                    log.info("stopping")
+                    systemd.notify("STOPPING=1")
+                    door.cancel()
+                    await self._finish()
         finally:
-            self._children.close()
-        log.info("stopped")
+            if self.left is None:
+                self._children.close()
+            else:
+                self._children.let_go()
+        log.info("stopped" if self.left is None else "leaves to its successor")
         return OK
 
     def _make(self) -> None:
         """All parts, and the port: what can be missing on this machine is missing here, before anything is started."""
         settings, prefix = self._config.settings, self._instance.segment_prefix
         try:
-            self._children = Children(self._groups, self._config, self._instance.run_dir, f"{prefix}board")
+            run_dir = self._instance.run_dir
+            self._children = Children(self._groups, self._config, run_dir, f"{prefix}board", self._handed)
         except OSError as error:
             raise CannotRun(str(error)) from error
-        self._pool = WarmPool(self._children, settings.audio.warm, settings.audio.max_calls)
-        self._calls = Calls(self._pool, self._children, prefix, lambda event: self._bus.publish(event))
+        self._pool = WarmPool(self._children, settings.audio)
+        most = settings.audio.max_calls
+        self._calls = Calls(self._pool, self._children, prefix, most, lambda event: self._bus.publish(event))
+        self._retune = Retune(self._children, self._pool, self._config.path)
+        self._guard = Guard(self._children, self._calls)
         self._door = MediaDoor(settings.audiosocket, self._calls, self._offer)
         try:
-            self._door.listen()
+            self._door.listen(self._handed.listener if self._handed else None)
         except OSError as error:
             self._children.close()
             address = settings.audiosocket
             raise CannotRun(ports.explain(error, address.host, address.port, "audiosocket")) from error
+        self._children.flights.record_own()
+        parts = (self._instance, self._children, self._pool, self._calls, self._door)
+        self._restart = Restart(*parts, self._config.path)
 
     def _note_signals(self) -> asyncio.Event:
         """The handlers only note that a signal came; SIGHUP too, unless whoever started us had it ignored (nohup)."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in restart.SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, stop.set)
         return stop
@@ -164,7 +225,11 @@ class Supervisor:
         self._bus.on(CloseCall, self._close_call)
         self._bus.on(ListCalls, self._list_calls)
         self._bus.on(Status, self._status)
+        self._bus.on(Drain, self._drain)
+        self._bus.on(RestartHouse, self._restart.order)
+        self._bus.on(Dump, self._dump)
         self._bus.on(Problem, self._note_problem)
+        self._retune.wire(self._bus)
 
     # -- children
 
@@ -172,13 +237,15 @@ class Supervisor:
         self._bus.publish(ActorChanged(name=name, role=role, state=change, pid=pid, reason=reason))
         if change == "ready":
             self._pool.became_ready(name)
+            self._retune.became_ready(name, role, pid)
         if change == "dead":
             self._problems.pop(name, None)
         self._tell_systemd()
 
     def _ended(self, name: str) -> None:
-        self._pool.ended(name)
-        self._calls.actor_ended(name)
+        actor = self._pool.ended(name)
+        if actor is not None:
+            self._calls.actor_ended(actor)
         self._pool.fill()
 
     async def _tick(self) -> None:
@@ -213,8 +280,10 @@ class Supervisor:
         missing = [f"no {group} actor is ready" for group in status.lacking(self._children)]
         if not self._children.tree.admits(AUDIO):
             missing.append("audio actors keep dying, no new ones are made for a while; see the log for why")
-        elif not len(self._pool) and not self._pool.full:
+        elif not self._pool.has_room and not self._calls.full:
             missing.append("no audio actor waits for a call")
+        if self._calls.draining:
+            missing.append("draining: no new calls are taken (`ringmaster drain --off` takes that back)")
         return missing
 
     @property
@@ -255,8 +324,19 @@ class Supervisor:
         else:
             self._problems.pop(sender, None)
 
+    async def _drain(self, sender: str, order: Drain) -> None:
+        log.info("draining: no new calls are taken" if order.on else "new calls are taken again")
+        self._calls.draining = order.on
+        self._tell_systemd()
+
+    async def _dump(self, sender: str, order: Dump) -> Dumped:
+        living = ((child.spec, self._children.process(child.name)) for child in self._children.tree)
+        alive = [(spec, process) for spec, process in living if process is not None]
+        return await self._children.flights.dump(order.names, alive)
+
     async def _status(self, sender: str, command: Status) -> SystemStatus:
         actors = await status.actors(self._children, self._gauge, self._started)
+        told = (f"{name}: {text}" for name, text in self._problems.items())
         return SystemStatus(
             version=version("ringmaster"),
             pid=os.getpid(),
@@ -266,5 +346,8 @@ class Supervisor:
             calls=self._calls.listing(),
             warm_audio=len(self._pool),
             media_refused=dict(self._door.refused),
-            problems=(*self._lacking, *(f"{name}: {text}" for name, text in self._problems.items())),
+            calls_refused=dict(self._calls.refused),
+            draining=self._calls.draining,
+            max_call_s=self._config.settings.turns.max_call_s,
+            problems=(*self._lacking, *self._guard.problems, *told),
         )

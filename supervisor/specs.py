@@ -79,7 +79,8 @@ class Group:
 NURSERY = "nursery"
 AUDIO = "audio"
 CALL_CONTROL = "call-control"
-POOLS = ("stt", "llm", "tts", "conversation")
+CONVERSATION = "conversation"
+POOLS = ("stt", "llm", "tts", CONVERSATION)
 
 AUDIO_WORKER = "actors.audio.worker"
 """Module whose `serve` is an audio actor's life; the nursery imports it before it forks."""
@@ -96,6 +97,11 @@ MODEL_START_S = 120.0
 
 AUDIO_START_S = 5.0
 """From the fork, with everything imported, to ready: 10 ms on an idle machine."""
+
+
+def pools(settings: Settings) -> tuple[str, ...]:
+    """Those of `POOLS` that calls need: a provider brings its own hearing, thinking and speech."""
+    return (CONVERSATION,) if settings.default_provider else POOLS
 
 
 def house(settings: Settings) -> tuple[Group, ...]:
@@ -152,6 +158,6 @@ def house(settings: Settings) -> tuple[Group, ...]:
             intensity=AUDIO_INTENSITY,
             cool_down_s=10.0,
         ),
-        *(pool(role) for role in POOLS),
+        *(pool(role) for role in pools(settings)),
         group(CALL_CONTROL, call_control, waits=True),
     )

@@ -107,5 +107,7 @@ def _actor(child: Child, children: Children, usages: dict[int, Usage], now: floa
 
 
 def lacking(children: Children) -> list[str]:
-    """Which of the pools that a call needs have nobody ready, call-control included."""
-    return [group for group in (*POOLS, CALL_CONTROL) if children.tree.capacity(group) == 0]
+    """Which of the pools that a call needs have nobody ready, call-control included. What the house does not have,
+    calls do not need."""
+    there = {child.spec.role for child in children.tree}
+    return [group for group in (*POOLS, CALL_CONTROL) if group in there and children.tree.capacity(group) == 0]

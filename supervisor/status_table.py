@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ipc.orders import ActorStatus, SystemStatus
+from supervisor import cores
 
 _GREEN, _YELLOW, _RED, _DIM, _BOLD, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
@@ -20,6 +21,8 @@ def render(status: SystemStatus, *, colours: bool) -> str:
 
     verdict = paint("ready", _GREEN) if status.ready else paint("not ready", _RED)
     calls, warm = len(status.calls), status.warm_audio
+    if status.draining:
+        verdict += f"  {paint('draining', _YELLOW)}"
     lines = [
         f"{paint(f'Ringmaster {status.version}', _BOLD)}  {verdict}  up {_duration(status.uptime_s)}"
         f"  {calls} call{'s' if calls != 1 else ''}  {warm} audio actor{'s' if warm != 1 else ''} warm",
@@ -33,6 +36,9 @@ def render(status: SystemStatus, *, colours: bool) -> str:
     if status.media_refused:
         refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.media_refused.items()))
         lines += ["", f"media connections dropped: {refused}"]
+    if status.calls_refused:
+        refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.calls_refused.items()))
+        lines += ["", f"calls refused: {refused}"]
     if status.problems:
         lines += ["", *(paint(f"problem: {problem}", _RED) for problem in status.problems)]
     return "\n".join(lines)
@@ -43,7 +49,7 @@ def _row(actor: ActorStatus) -> tuple[str, ...]:
         actor.name,
         str(actor.pid or "-"),
         actor.state,
-        _ranges(actor.cores),
+        cores.text(actor.cores),
         actor.scheduling or "-",
         f"{actor.cpu_percent:.1f}",
         f"{actor.memory_mb:.1f}",
@@ -60,17 +66,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         for head, cell, width in zip(_HEAD, cells, widths, strict=True)
     )
     return "  ".join(padded).rstrip()
-
-
-def _ranges(cores: Sequence[int]) -> str:
-    """Gives "0-3,6" for 0, 1, 2, 3 and 6; "-" for none."""
-    runs: list[list[int]] = []
-    for core in cores:
-        if runs and core == runs[-1][1] + 1:
-            runs[-1][1] = core
-        else:
-            runs.append([core, core])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs) or "-"
 
 
 def _duration(seconds: float) -> str:

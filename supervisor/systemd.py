@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def notify(line: str) -> bool:
-    """Sends one assignment such as "READY=1". Never waits: False when systemd does not take it now."""
+    """Sends assignments such as "READY=1", one a line. Never waits: False when systemd does not take them now."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return True
@@ -18,6 +18,11 @@ def notify(line: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def reloading(now_ns: int) -> str:
+    """The system is started anew; "READY=1" ends that. `now_ns` is CLOCK_MONOTONIC, which Type=notify-reload wants."""
+    return f"RELOADING=1\nMONOTONIC_USEC={now_ns // 1000}"
 
 
 def watchdog_s(environment: Mapping[str, str]) -> float | None:

@@ -8,7 +8,7 @@ carries out the actions reports what came of them: `Stop` and `Kill` are done wh
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -69,7 +69,7 @@ class _Plan(Enum):
     STAY_DOWN = "stay down"
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
     spec: ChildSpec
     state: State = State.DOWN
@@ -139,7 +139,10 @@ class Tree:
 
     def __init__(self, groups: Iterable[Group]) -> None:
         self._pools = [_Pool(group) for group in groups]
+        # By name, for there are hundreds of audio actors, and each event names one.
+        self._places = {child.name: (pool, child) for pool in self._pools for child in pool.children}
         self._finishing = False
+        self._spared: Callable[[str], bool] = lambda _: False
 
     # -- what is the case
 
@@ -149,7 +152,7 @@ class Tree:
 
     def __getitem__(self, name: str) -> Child:
         """Raises `KeyError`."""
-        return self._find(name)[1]
+        return self._places[name][1]
 
     def capacity(self, group: str) -> int:
         """How many children of the group are ready."""
@@ -160,9 +163,17 @@ class Tree:
         return self._pool(group).degraded_at is None and not self._finishing
 
     @property
+    def finishing(self) -> bool:
+        """True once `finish` has been called."""
+        return self._finishing
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    @property
     def finished(self) -> bool:
-        """True when everything has stopped after `finish`."""
-        return self._finishing and not any(child.alive for child in self)
+        """True when everything has stopped after `finish`, but for what is spared."""
+        return self._finishing and not any(child.alive and not self._spared(child.name) for child in self)
 
     # -- what has happened
 
@@ -172,15 +183,34 @@ class Tree:
 
     def add(self, group: str, name: str, now: float) -> ChildSpec:
         """A new child of a SIMPLE_ONE_FOR_ONE group, which the caller starts right away. Asks for `admits` before."""
+        return self._append(group, name, State.STARTING, now)
+
+    def adopt(self, group: str, name: str, now: float) -> ChildSpec:
+        """The same, of one that is at work already."""
+        return self._append(group, name, State.READY, now)
+
+    def _append(self, group: str, name: str, state: State, now: float) -> ChildSpec:
         pool = self._pool(group)
         child = Child(replace(pool.group.template, name=name))
-        child._enter(State.STARTING, now)
+        child._enter(state, now)
         pool.children.append(child)
+        self._places[name] = (pool, child)
         return child.spec
 
     def retire(self, name: str) -> None:
         """The child's work is done: however it ends from now on, its end is no death."""
         self[name].retired = True
+
+    def recycle(self, name: str, now: float) -> list[Action]:
+        """A fresh process for a child that is ready, and for whoever goes down with it: told to end, then started. That
+        is no death, and no restart. Nothing comes of it for a child that is not ready, for a fresh one comes anyhow."""
+        pool, child = self._places[name]
+        if child.state is not State.READY or child._doomed or pool.dynamic:
+            return []
+        for affected in pool.with_dependants(child):
+            if affected.alive:
+                affected._plan = _Plan.START
+        return self._advance(now)
 
     def ready(self, name: str, now: float) -> list[Action]:
         child = self[name]
@@ -197,13 +227,14 @@ class Tree:
         return [Kill(name, reason)]
 
     def ended(self, name: str, *, abnormal: bool, reason: str, now: float) -> list[Action]:
-        pool, child = self._find(name)
+        pool, child = self._places[name]
         reason, abnormal = child._doomed or reason, abnormal or bool(child._doomed)
         child._doomed, child.ending = "", reason
         was_told = child.state is State.STOPPING
         child._enter(State.DOWN, now)
         if pool.dynamic:
             pool.children.remove(child)
+            del self._places[name]
         if was_told or self._finishing or child.retired or not _calls_for_restart(child.spec.restart, abnormal):
             return self._advance(now)
         child.note = reason
@@ -233,9 +264,9 @@ class Tree:
                     child._plan = _Plan.START
         return actions + self._advance(now)
 
-    def finish(self, now: float) -> list[Action]:
-        """Stop everything, from right to left."""
-        self._finishing = True
+    def finish(self, now: float, spared: Callable[[str], bool] = lambda _: False) -> list[Action]:
+        """Stop everything, from right to left. Whoever is `spared`, by name, at the time lives on."""
+        self._finishing, self._spared = True, spared
         return self._advance(now)
 
     # -- what is to be done
@@ -259,9 +290,12 @@ class Tree:
         actions: list[Action] = []
         left_is_settled = True
         for pool in self._pools:
+            if pool.dynamic and pool.begun:
+                continue  # its children are started by whoever adds them
             if not pool.begun and (left_is_settled or not pool.group.waits):
                 pool.begun = True
-                for child in pool.children:
+                # Who is in a dynamic group by now is at work already, handed over by a predecessor.
+                for child in () if pool.dynamic else pool.children:
                     child._plan = _Plan.START
             actions += self._carry_on(pool, now)
             left_is_settled = left_is_settled and pool.begun and all(child.settled for child in pool.children)
@@ -293,7 +327,7 @@ class Tree:
     def _stop_next(self, now: float) -> list[Action]:
         """One child at a time; the children of a dynamic group all at once."""
         for pool in reversed(self._pools):
-            alive = [child for child in pool.children if child.alive]
+            alive = [child for child in pool.children if child.alive and not self._spared(child.name)]
             stopping = [child for child in alive if child.state is State.STOPPING]
             if pool.dynamic:
                 chosen = [child for child in alive if child not in stopping]
@@ -304,13 +338,6 @@ class Tree:
             if alive:
                 return [Stop(child.name) for child in chosen]
         return []
-
-    def _find(self, name: str) -> tuple[_Pool, Child]:
-        for pool in self._pools:
-            for child in pool.children:
-                if child.name == name:
-                    return pool, child
-        raise KeyError(name)
 
     def _pool(self, group: str) -> _Pool:
         return next(pool for pool in self._pools if pool.group.name == group)

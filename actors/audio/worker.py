@@ -18,7 +18,7 @@ from actors import scheduling
 from actors.audio.media import Media, MediaOver
 from config.load import load
 from config.schema import Settings
-from ipc import descriptors, logs
+from ipc import descriptors, flight, logs
 from ipc.lifeline import ORPHANED, Lifeline
 from ipc.messages import AttachMedia, DetachMedia, EndReason, MediaEnded
 from ipc.progress import Progress, State
@@ -55,6 +55,7 @@ class Worker:
         self._control = control
         self._lifeline = lifeline
         self._progress = progress
+        self._flight = flight.recorder()
         self._settings = settings(lifeline.config)
         self._calls: dict[str, Media] = {}
         self._clock: list[tuple[int, int, str, Media]] = []
@@ -85,11 +86,12 @@ class Worker:
     def _tick(self) -> None:
         """Every call whose frame is due."""
         clock = self._clock
-        while clock and clock[0][0] <= time.monotonic_ns():
-            _, order, call_id, media = clock[0]
+        while clock and (late := time.monotonic_ns() - clock[0][0]) >= 0:
+            due, order, call_id, media = clock[0]
             if self._calls.get(call_id) is not media:
                 heapq.heappop(clock)
                 continue
+            self._flight.tick(due + late, late, len(self._calls))
             self._do(call_id, media.tick)
             heapq.heapreplace(clock, (media.due_ns, order, call_id, media))
             if self._eager and not media.eager:

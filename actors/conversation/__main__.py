@@ -4,12 +4,16 @@ import logging
 import time
 from datetime import UTC, datetime
 
-import msgspec
+from msgspec import structs
 
 from actors import open_call
 from actors.actor import Actor, run
 from actors.conversation.call import Call, CallSetting
 from actors.conversation.engines import Engines, NoEngine
+from actors.conversation.line import Line
+from actors.conversation.provided import ProvidedCall, ProvidedSetting
+from actors.conversation.providers import providers
+from actors.conversation.providers.provider import NoProvider
 from actors.conversation.resume import Past, past
 from actors.conversation.turns import Turns
 from config.agent import Agent
@@ -34,7 +38,6 @@ from ipc.messages import (
     Token,
     ToolWanted,
 )
-from ipc.mouth import MouthGauge
 from ipc.rings import EAR_SLOTS, FRAME_NS, Rings
 
 log = logging.getLogger(__name__)
@@ -55,7 +58,10 @@ class Conversations:
             for role in ENGINE_ROLES
         }
         self._engines = Engines(actor.bus, names)
-        self._calls: dict[str, Call] = {}
+        self._calls: dict[str, Call | ProvidedCall] = {}
+        if settings.default_provider:
+            # Now, and not when the first caller waits.
+            providers.load(settings.default_provider)
         self._grammars = {name: grammar(agent) for name, agent in actor.config.agents.items()}
         self._bus.on(Partial, self.take_by_call)
         self._bus.on(Speaking, self.take_by_call)
@@ -77,11 +83,14 @@ class Conversations:
 
     async def start(self, sender: str, message: StartCall) -> Done:
         agent = self._agent(message.agent)
-        for role in ENGINE_ROLES:
-            if self._engines.given_up(role):
-                raise Refused(f"no {role} actor is in service", busy=True)
-        pipeline = self._actor.settings.active_pipeline
-        engines = self._actor.settings.pipelines[pipeline]
+        settings = self._actor.settings
+        provider, pipeline, engines = settings.default_provider, "", {}
+        if not provider:
+            pipeline = settings.active_pipeline
+            engines = structs.asdict(settings.pipelines[pipeline])
+            for role in ENGINE_ROLES:
+                if self._engines.given_up(role):
+                    raise Refused(f"no {role} actor is in service", busy=True)
         age = (time.monotonic_ns() - message.arrived_ns) / 1e9
         started = CallStarted(
             at_ns=time.monotonic_ns(),
@@ -89,41 +98,58 @@ class Conversations:
             holder=self._actor.name,
             agent=agent.name,
             pipeline=pipeline,
-            engines={"stt": engines.stt, "llm": engines.llm, "tts": engines.tts},
+            engines=engines,
             caller_number=message.caller_number,
             caller_name=message.caller_name,
             rate=0,
             arrived_ns=message.arrived_ns,
             wall=datetime.fromtimestamp(time.time() - age, UTC).isoformat(timespec="milliseconds"),
+            provider=provider,
         )
         await self._open(message.call_id, message.segment, agent, started)
         return Done()
 
     async def _open(
-        self, call_id: str, segment: str, agent: Agent, started: CallStarted | None, before: Past | None = None
+        self, call_id: str, segment: str, agent: Agent, started: CallStarted, before: Past | None = None
     ) -> None:
-        settings = self._actor.settings
+        """`before`: what a predecessor made of the call, which it began with `started`."""
         rings, bell = await open_call.attach(self._actor.run_dir, call_id, segment, "ear_conversation")
+        line = Line(call_id, segment, self._bus, rings, bell, Journal(journal.path(self._actor.run_dir, call_id)))
+        call = self._provided(line, agent, started) if started.provider else self._piped(line, agent, before)
+        self._calls[call_id] = call
+        self._actor.set_calls(len(self._calls))
+        if before is None:
+            line.write(structs.replace(started, rate=rings.rate))
+        try:
+            await call.open(taken_over=before is not None)
+        except (NoEngine, NoProvider) as error:
+            await self._close(call_id, "no engine" if isinstance(error, NoEngine) else "no provider")
+            raise Refused(str(error), busy=error.busy) from error
+
+    def _piped(self, line: Line, agent: Agent, before: Past | None) -> Call:
+        """A call that a pipeline holds."""
+        settings = self._actor.settings
         turns = Turns(
             settings.turns,
             settings.vad.start_frames,
             agent,
-            generation=MouthGauge(rings).generation,
+            generation=line.gauge.generation,
             history=before.history if before else None,
             turn=before.turn if before else 0,
         )
-        unseen = _unseen_from(rings, before) if before else 0
-        setting = CallSetting(call_id, segment, agent, self._grammars[agent.name], unseen)
-        file = Journal(journal.path(self._actor.run_dir, call_id))
-        call = self._calls[call_id] = Call(setting, self._bus, self._engines, rings, bell, file, turns)
-        self._actor.set_calls(len(self._calls))
-        if started is not None:
-            call.write(msgspec.structs.replace(started, rate=rings.rate))
-        try:
-            await call.open(taken_over=before is not None)
-        except NoEngine as error:
-            await self._close(call_id, "no engine")
-            raise Refused(str(error), busy=error.busy) from error
+        unseen = _unseen_from(line.rings, before) if before else 0
+        setting = CallSetting(agent, self._grammars[agent.name], unseen)
+        return Call(setting, line, self._bus, self._engines, turns)
+
+    def _provided(self, line: Line, agent: Agent, started: CallStarted) -> ProvidedCall:
+        """A call that a provider holds."""
+        setting = ProvidedSetting(started.provider, agent, self._actor.settings, started.at_ns)
+        return ProvidedCall(setting, line)
+
+    @property
+    def _on_engines(self) -> list[Call]:
+        """The calls that engines serve."""
+        return [call for call in self._calls.values() if isinstance(call, Call)]
 
     async def end(self, sender: str, message: EndCall) -> Done:
         await self._close(message.call_id, message.cause)
@@ -140,11 +166,11 @@ class Conversations:
             call.note(message)
 
     async def take_by_call(self, sender: str, message: Partial | Speaking | Placed | Spoken) -> None:
-        if call := self._calls.get(message.call_id):
+        if isinstance(call := self._calls.get(message.call_id), Call):
             call.take(message)
 
     async def take_by_request(self, sender: str, message: Token | ToolWanted | Generated) -> None:
-        if call := self._calls.get(message.request.rpartition("#")[0]):
+        if isinstance(call := self._calls.get(message.request.rpartition("#")[0]), Call):
             call.take(message)
 
     async def actor_changed(self, sender: str, event: ActorChanged) -> None:
@@ -152,10 +178,10 @@ class Conversations:
             return
         self._engines.note(event)
         if event.state in ("dead", "degraded"):
-            for call in self._calls.values():
+            for call in self._on_engines:
                 call.actor_lost(event.name, event.reason or event.state)
         if event.state == "degraded" and self._engines.given_up(event.role):
-            for call in self._calls.values():
+            for call in self._on_engines:
                 call.cannot_go_on(f"no {event.role} actor is in service: {event.reason}")
 
     async def resume(self) -> None:
@@ -171,7 +197,8 @@ class Conversations:
             if before is None or before.started.holder != self._actor.name or known.call_id in self._calls:
                 continue
             try:
-                await self._open(known.call_id, known.segment, self._agent(before.started.agent), None, before)
+                agent = self._agent(before.started.agent)
+                await self._open(known.call_id, known.segment, agent, before.started, before)
             except Refused as refused:
                 log.error("call %s could not be taken over: %s", known.call_id, refused)
             else:

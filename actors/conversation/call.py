@@ -1,9 +1,9 @@
-"""One call as the conversation actor lives it: events go into the turn machine, its actions go to engines and rings."""
+"""One call of a pipeline as the conversation actor lives it: events go into the turn machine, its actions go to engines
+and rings.
+"""
 
 import asyncio
-import logging
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,46 +11,23 @@ from actors.conversation import events as ev
 from actors.conversation.answering import Answering
 from actors.conversation.engines import Engines
 from actors.conversation.hearing import Hearing
+from actors.conversation.line import Line
 from actors.conversation.turns import Turns
 from actors.conversation.voicing import Voicing
 from config.agent import Agent
-from ipc.bus import Bus, NoAnswer, Refused
+from ipc.bus import Bus
 from ipc.ear import EarReader
-from ipc.journal import CallEnded, EngineLost, Journal, Noted, Record, ToolRun
-from ipc.messages import (
-    Attend,
-    CallNote,
-    Generated,
-    HangUp,
-    Journaled,
-    Partial,
-    Placed,
-    Speaking,
-    Spoken,
-    Token,
-    ToolWanted,
-    Transfer,
-)
-from ipc.mouth import MouthGauge
-from ipc.rings import Bell, Rings
+from ipc.journal import EngineLost, ToolRun
+from ipc.messages import Attend, CallNote, Generated, Partial, Placed, Speaking, Spoken, Token, ToolWanted
 
-log = logging.getLogger(__name__)
-
-CALL_CONTROL = "call-control"
-CALL_CONTROL_S = 20.0
-"""For a hang-up or a transfer: longer than call-control takes to come back and to ask Asterisk which calls it has."""
-CALL_CONTROL_TRY_S = 5.0
-CALL_CONTROL_PAUSE_S = 0.2
 LAST_TOOL_S = 0.5
 """For what a tool came to, when the call is over."""
 
 
 @dataclass(frozen=True)
 class CallSetting:
-    """Where a call takes place."""
+    """Who answers a call, and from where on."""
 
-    call_id: str
-    segment: str
     agent: Agent
     grammar: str
     ear_from: int = 0
@@ -60,36 +37,20 @@ class CallSetting:
 class Call:
     """Made once engines are wanted; `open` reserves them and lets the agent speak, `close` ends it all."""
 
-    def __init__(
-        self,
-        setting: CallSetting,
-        bus: Bus,
-        engines: Engines,
-        rings: Rings,
-        bell: Bell,
-        journal: Journal,
-        turns: Turns,
-    ) -> None:
-        self.call_id = setting.call_id
-        self._bus = bus
-        self._rings = rings
-        self._bell = bell
-        self._journal = journal
+    def __init__(self, setting: CallSetting, line: Line, bus: Bus, engines: Engines, turns: Turns) -> None:
+        self._line = line
         self._turns = turns
-        self._ear = EarReader(rings, setting.ear_from)
-        self._gauge = MouthGauge(rings)
+        self._ear = EarReader(line.rings, setting.ear_from)
         self._played: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns: int | None = None
-        self._work: set[asyncio.Task[Any]] = set()
         self._tools: set[asyncio.Task[Any]] = set()
-        """Of these, the tools that are being run."""
-        attend = Attend(
-            call_id=self.call_id, segment=setting.segment, language=setting.agent.language, grammar=setting.grammar
-        )
+        """Tools that are being run."""
+        call_id, segment, agent = line.call_id, line.segment, setting.agent
+        attend = Attend(call_id=call_id, segment=segment, language=agent.language, grammar=setting.grammar)
         self._hearing = Hearing(bus, engines, attend, self._engine_lost)
-        self._answering = Answering(bus, engines, self.call_id, setting.agent, self.feed, self._engine_lost)
-        self._voicing = Voicing(bus, engines, self.call_id, setting.segment, setting.agent, self._engine_lost)
+        self._answering = Answering(bus, engines, call_id, agent, self.feed, self._engine_lost)
+        self._voicing = Voicing(bus, engines, call_id, segment, agent, self._engine_lost)
 
     # -- the call's life
 
@@ -99,13 +60,13 @@ class Call:
         taken_over: a predecessor has held the call. Raises `NoEngine`.
         """
         # The agent's first words do not wait for the recogniser: both take some 20 ms, and the caller hears the sum.
-        asyncio.get_running_loop().add_reader(self._bell.fileno(), self._rung)
+        self._line.listen(self._rung)
         self.feed(ev.Started())
         await (self._hearing.take_over() if taken_over else self._hearing.open())
 
     async def close(self, cause: str) -> None:
         """Writes down how it ended, and gives everything back."""
-        asyncio.get_running_loop().remove_reader(self._bell.fileno())
+        self._line.stop_listening()
         self._look_at_wire()
         self.feed(ev.CallOver())
         if self._timer:
@@ -116,33 +77,10 @@ class Call:
         self._hearing.release()
         self._voicing.release()
         self._answering.cancel()
-        self.write(self._ended(cause))
-        for task in self._work:
-            task.cancel()
-        self._journal.close()
-        self._bell.close()
-        self._rings.close()
-
-    def _ended(self, cause: str) -> CallEnded:
-        grid = self._gauge.grid
-        p50, p99, most = self._gauge.lateness_ms(0.5, 0.99, 1.0)
-        return CallEnded(
-            at_ns=time.monotonic_ns(),
-            cause=cause,
-            frames_sent=grid.sent if grid else 0,
-            frames_received=grid.received if grid else 0,
-            underruns=grid.underruns if grid else 0,
-            skipped=grid.skipped if grid else 0,
-            corrupt=grid.corrupt if grid else 0,
-            takeovers=grid.takeovers if grid else 0,
-            late_ms={"p50": p50, "p99": p99, "max": most},
-        )
-
-    def write(self, record: Record) -> None:
-        self._bus.publish(Journaled(call_id=self.call_id, record=self._journal.append(record)))
+        self._line.close(cause)
 
     def note(self, note: CallNote) -> None:
-        self.write(Noted(at_ns=time.monotonic_ns(), what=note.what, detail=note.detail))
+        self._line.note(note)
 
     # -- events in
 
@@ -171,7 +109,6 @@ class Call:
 
     def _rung(self) -> None:
         """The audio actor has written to the ear; 20 ms have gone on the wire, too."""
-        self._bell.clear()
         self._look_at_wire()
         while frame := self._ear.read():
             if frame.digit:
@@ -180,7 +117,7 @@ class Call:
 
     def _look_at_wire(self) -> None:
         for generation in self._turns.watched:
-            played = self._gauge.played(generation)
+            played = self._line.gauge.played(generation)
             if played.samples and self._played.get(generation) != played.samples:
                 self._played[generation] = played.samples
                 self.feed(ev.WirePlayed(generation, played.samples, played.first_ns, played.last_ns))
@@ -202,47 +139,41 @@ class Call:
         """An actor died: whoever served this call is replaced."""
         for part in (self._hearing, self._answering, self._voicing):
             if part.actor == name:
-                self._spawn(part.move(reason))
+                self._line.spawn(part.move(reason))
 
     def cannot_go_on(self, reason: str) -> None:
         """No engine of some role is left: the caller is sent to where somebody can serve them."""
-        log.error("call %s cannot go on: %s", self.call_id, reason)
-        self._spawn(self._send_on())
+        self._line.send_on(reason)
 
     def _engine_lost(self, role: str, actor: str, reason: str, successor: str) -> None:
-        self.write(EngineLost(at_ns=time.monotonic_ns(), role=role, actor=actor, reason=reason, successor=successor))
+        lost = EngineLost(at_ns=time.monotonic_ns(), role=role, actor=actor, reason=reason, successor=successor)
+        self._line.write(lost)
 
     # -- actions out
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[Any]:
-        task = self._bus.spawn(work, f"call {self.call_id}")
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-        return task
 
     def _perform(self, action: ev.Action) -> None:
         match action:
             case ev.BeginHearing(utterance, from_frame):
-                self._spawn(self._hearing.begin(utterance, from_frame))
+                self._line.spawn(self._hearing.begin(utterance, from_frame))
             case ev.FinishHearing(utterance, to_frame):
-                self._spawn(self._finish_hearing(utterance, to_frame))
+                self._line.spawn(self._finish_hearing(utterance, to_frame))
             case ev.Ask():
-                self._spawn(self._answering.ask(action))
+                self._line.spawn(self._answering.ask(action))
             case ev.CancelAnswer():
                 self._answering.cancel()
             case ev.Flush(generation):
-                while self._gauge.generation < generation:
-                    self._gauge.flush()
+                while self._line.gauge.generation < generation:
+                    self._line.gauge.flush()
             case ev.Say():
-                self._spawn(self._voicing.say(action))
+                self._line.spawn(self._voicing.say(action))
             case ev.RunTool(name, arguments, turn):
-                tool = self._spawn(self._run_tool(name, arguments, turn))
+                tool = self._line.spawn(self._run_tool(name, arguments, turn))
                 self._tools.add(tool)
                 tool.add_done_callback(self._tools.discard)
             case ev.EndCall(reason):
-                self._spawn(self._hang_up(reason))
+                self._line.spawn(self._line.hang_up(reason))
             case ev.Write(record):
-                self.write(record)
+                self._line.write(record)
 
     async def _finish_hearing(self, utterance: int, to_frame: int) -> None:
         self.feed(await self._hearing.finish(utterance, to_frame))
@@ -250,33 +181,7 @@ class Call:
     async def _run_tool(self, name: str, arguments: dict[str, str], turn: int) -> None:
         outcome = "done"
         if name == "transfer":
-            failure = await self._tell_call_control(
-                Transfer(call_id=self.call_id, destination=arguments.get("destination", ""))
-            )
+            failure = await self._line.transfer(arguments.get("destination", ""))
             outcome = f"failed: {failure}" if failure else outcome
         # A booking is what the journal says of it: whoever keeps the calendar reads it there.
-        self.write(ToolRun(at_ns=time.monotonic_ns(), turn=turn, name=name, arguments=arguments, outcome=outcome))
-
-    async def _hang_up(self, reason: str) -> None:
-        await self._tell_call_control(HangUp(call_id=self.call_id, reason=reason))
-
-    async def _send_on(self) -> None:
-        await self._tell_call_control(Transfer(call_id=self.call_id, destination=""))
-
-    async def _tell_call_control(self, command: HangUp | Transfer) -> str:
-        """Why it could not be done, "" when it was. An actor that is just being started again is asked again: the
-        agent has nothing more to say, and the caller would listen to silence."""
-        until = time.monotonic() + CALL_CONTROL_S
-        while True:
-            try:
-                await self._bus.ask(CALL_CONTROL, command, within=CALL_CONTROL_TRY_S)
-                return ""
-            except NoAnswer as silence:
-                failure = str(silence)
-            except Refused as refused:
-                failure = str(refused)
-                until = until if refused.busy else 0.0
-            if time.monotonic() >= until:
-                log.error("call %s: %s failed: %s", self.call_id, type(command).__name__, failure)
-                return failure
-            await asyncio.sleep(CALL_CONTROL_PAUSE_S)
+        self._line.write(ToolRun(at_ns=time.monotonic_ns(), turn=turn, name=name, arguments=arguments, outcome=outcome))

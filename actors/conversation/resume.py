@@ -5,7 +5,20 @@ from dataclasses import dataclass
 
 from actors.conversation.digits import told
 from actors.conversation.history import History
-from ipc.journal import AgentSaid, CallEnded, CallerSaid, CallStarted, DigitsPressed, Record
+from ipc.journal import (
+    AgentSaid,
+    CallEnded,
+    CallerSaid,
+    CallStarted,
+    DigitsPressed,
+    FalseBargeIn,
+    NoiseIgnored,
+    Record,
+)
+
+
+SETTLED = (CallStarted, CallerSaid, DigitsPressed, AgentSaid, NoiseIgnored, FalseBargeIn)
+"""Records after which nothing is left to be understood of what the caller had said."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +29,7 @@ class Past:
     history: History
     turn: int
     until_ns: int
-    """When the last record was written. What the caller said since then is still in the ear."""
+    """What the caller said before is understood, or was talked over; what they said since is still in the ear."""
 
 
 def past(records: Iterable[Record]) -> Past | None:
@@ -25,7 +38,9 @@ def past(records: Iterable[Record]) -> Past | None:
     history = History()
     turn = until_ns = 0
     for record in records:
-        until_ns = record.at_ns
+        # A filler says that the caller has not been understood yet; notes and timings say nothing of it.
+        if isinstance(record, SETTLED) and not (isinstance(record, AgentSaid) and record.kind == "filler"):
+            until_ns = record.at_ns
         match record:
             case CallStarted():
                 started = record

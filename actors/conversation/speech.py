@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from actors.conversation.events import FrameHeard, Transcript
+from ipc.ear import Frame
 from ipc.journal import CallerSaid
 from ipc.rings import FRAME_MS
 
@@ -31,7 +32,7 @@ class SpeechRun:
     """Number of the last frame of speech."""
     last_ns: int = 0
 
-    def hear(self, frame: FrameHeard) -> None:
+    def hear(self, frame: FrameHeard | Frame) -> None:
         if frame.speech:
             if not self.frames:
                 self.onset, self.onset_ns = frame.number, frame.captured_ns

@@ -306,7 +306,8 @@ class Turns:
 
     def _transcript(self, event: ev.Transcript) -> None:
         utterance = self._utterance
-        if self.phase != "thinking" or utterance is None or event.utterance != utterance.number:
+        filling = self.phase == "agent" and self.reply is not None and self.reply.kind == "filler"
+        if not (self.phase == "thinking" or filling) or utterance is None or event.utterance != utterance.number:
             return
         if not event.text and utterance.speech_ms < NOISE_MS:
             self._ignore_noise(utterance)

@@ -13,6 +13,7 @@ from bench.asterisk.dialing import call_in, make_phone
 from bench.asterisk.dialplan import Dialplan, location_of
 from bench.asterisk.exchange import Exchange
 from bench.asterisk.media.clock import Lateness
+from bench.asterisk.media.lending import Studio
 from bench.asterisk.phone import Endpoint, Phone
 from bench.asterisk.recording import StoredRecording
 
@@ -31,6 +32,7 @@ class Asterisk:
     host:     a loopback address, nothing else is accepted
     port:     of ARI; 0 = a free one, see `url`
     sounds:   name after `sound:` -> 8 kHz PCM or a file
+    media:    who speaks and hears on AudioSocket instead of the phones, see `media.lending`
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Asterisk:
         user: str = "asterisk",
         password: str = "asterisk",
         sounds: Mapping[str, bytes | Path] | None = None,
+        media: Studio | None = None,
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the stand-in has no place on a network: {host!r} is no loopback address")
@@ -50,6 +53,7 @@ class Asterisk:
         self._host = host
         self._port = port
         self._sounds = sounds or {}
+        self._studio = media
         self._endpoints: dict[str, Endpoint] = {}
         self._exchange: Exchange | None = None
         self._server: Server | None = None
@@ -68,7 +72,7 @@ class Asterisk:
         """Boots with nothing in it. After `stop_listening` it is the same port again."""
         if self._exchange is not None:
             raise RuntimeError("the stand-in is running already")
-        exchange = Exchange(self._dialplan, ASTERISK_ID, self._sounds)
+        exchange = Exchange(self._dialplan, ASTERISK_ID, self._sounds, self._studio)
         exchange.endpoints = self._endpoints
         exchange.plane.start()
         self._exchange = exchange

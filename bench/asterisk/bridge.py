@@ -83,6 +83,8 @@ class Bridge:
         with self.exchange.plane.lock:
             self._mixer.join(member.leg)
         self._reconfigure(joined=member, tell_lines=tell_lines)
+        for channel in self.channels:
+            channel.leg.bridged([other.id for other in self.channels if other is not channel])
 
     def leave(self, member: Member) -> None:
         """The member is no longer here. A channel keeps its state; only its bridge variables go."""

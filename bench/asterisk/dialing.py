@@ -25,6 +25,7 @@ from bench.asterisk.media.audiosocket import AudioSocketLeg, Ending, Link, conne
 from bench.asterisk.media.formats import FORMATS, Format
 from bench.asterisk.media.handset import HandsetLeg
 from bench.asterisk.media.leg import local_pair
+from bench.asterisk.media.lending import LentLink
 from bench.asterisk.media.rtp import RtpLeg
 from bench.asterisk.phone import Endpoint, Phone
 
@@ -103,7 +104,8 @@ async def _audiosocket(exchange: Exchange, target: str, wanted: Originate) -> Ch
     sock = await connect(server)
     if sock is None:
         raise Unobtainable(f"AudioSocket: no connection to {server}")
-    link = Link(exchange.plane, sock, lambda frame: None)
+    studio = exchange.studio
+    link = LentLink(exchange.plane, sock, studio) if studio else Link(exchange.plane, sock, lambda frame: None)
     channel = exchange.add_channel(f"AudioSocket/{server}-{identity}", AudioSocketLeg(form, link), wanted.channel_id)
     # Not announced: the variables are set before anybody follows the channel.
     channel.variables |= {"AUDIOSOCKET_SERVICE": server, "AUDIOSOCKET_UUID": str(call)}
@@ -167,6 +169,7 @@ def make_phone(exchange: Exchange, endpoint: Endpoint, channel_id: str = "", **o
     """A channel with a telephone at its end. Options: `coded` (mu-law between phone and bridge), `keep_sound`."""
     form = FORMATS["slin16"] if endpoint.wideband else FORMATS["slin"]
     leg = HandsetLeg(exchange.plane.clock, form, options.get("coded", True), options.get("keep_sound", True))
+    leg.has_microphone = exchange.studio is None
     name = f"PJSIP/{endpoint.name}-{exchange.count('pjsip'):08x}"
     channel = exchange.add_channel(name, leg, channel_id)
     channel.protocol_id = secrets.token_hex(8)

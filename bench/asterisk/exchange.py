@@ -22,6 +22,7 @@ from bench.asterisk.channel import Channel
 from bench.asterisk.media.formats import FORMATS, Format
 from bench.asterisk.media.handset import HandsetLeg
 from bench.asterisk.media.leg import Leg, SpeakerLeg
+from bench.asterisk.media.lending import Studio
 from bench.asterisk.media.plane import Plane
 from bench.asterisk.sounds import Sounds
 
@@ -49,11 +50,18 @@ RTP_STATISTICS = (
 
 
 class Exchange:
-    def __init__(self, dialplan: Dialplan, asterisk_id: str, sounds: Mapping[str, bytes | Path]) -> None:
+    def __init__(
+        self,
+        dialplan: Dialplan,
+        asterisk_id: str,
+        sounds: Mapping[str, bytes | Path],
+        studio: Studio | None = None,
+    ) -> None:
         self.dialplan = dialplan
         self.asterisk_id = asterisk_id
         self.sounds = Sounds(sounds)
         self.plane = Plane()
+        self.studio = studio
         self.globals: dict[str, str] = {}
         self.applications: dict[str, Application] = {}
         self.channels: dict[str, Channel] = {}

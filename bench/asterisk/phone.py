@@ -39,6 +39,7 @@ class Phone:
     variables:     the channel's variables, also after the end
     log:           every frame sent and heard, with its time
     held, ringing: what Asterisk has last told the phone to show
+    entered_ns:    when StasisStart was last sent for it (monotonic ns), 0 before
     """
 
     def __init__(self, exchange: Exchange, channel: Channel, leg: HandsetLeg) -> None:
@@ -52,6 +53,7 @@ class Phone:
         self.variables = channel.variables
         self.held = False
         self.ringing = False
+        self.entered_ns = 0
         self._exchange = exchange
         self._channel = channel
         self._leg = leg

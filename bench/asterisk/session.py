@@ -7,6 +7,7 @@ the channel holds up everything behind it except hanging up. ARI's 204 means que
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ class Session:
     def start(self, arguments: list[str]) -> None:
         self.channel.session = self
         self.application.subscribe(CHANNEL, self.channel.id)
+        if self.channel.phone is not None:
+            self.channel.phone.entered_ns = time.monotonic_ns()
         self.application.send(self.channel.event("StasisStart", args=arguments))
 
     def end(self) -> None:

@@ -21,6 +21,7 @@ SAMPLES: dict[Any, Any] = {
     bool: True,
     dict[str, str]: {"day": "monday", "": '"'},
     dict[str, float]: {"p50": 0.1, "max": 12.5},
+    dict[str, int]: {"frames": 500, "dropped": 0},
 }
 
 

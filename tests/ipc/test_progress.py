@@ -75,3 +75,18 @@ PULSES: dict[str, list[tuple[float, int, bool]]] = {
 def test_a_pulse_stops_when_the_word_does(looks: list[tuple[float, int, bool]]) -> None:
     pulse = Pulse(stall_s=1.0, longest_look_s=0.6)
     assert [pulse.look(word, now) for now, word, _ in looks] == [stalled for *_, stalled in looks]
+
+
+def test_a_board_can_be_handed_over_with_the_slots_of_those_who_live_on(board: Board) -> None:
+    for _ in range(3):
+        board.take()
+    child = Progress(board.name, 1)
+    child.bump()
+    again = Board(board.name, taken={1})
+    assert sorted([again.take(), again.take()]) == [0, 2]
+    with pytest.raises(LookupError, match="all 3 slots"):
+        again.take()
+    child.bump()
+    assert again.progress(1) == 2
+    child.close()
+    again.close()

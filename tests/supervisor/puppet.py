@@ -3,6 +3,7 @@
 good             becomes ready, ends when it is told to
 deaf             becomes ready, ignores SIGTERM
 slow             never becomes ready
+spinning         becomes ready, and then never leaves `spin`
 broken           ends with exit code 9 before it is ready
 control          stands in for call-control: opens a call for every connection that is offered, unless its UUID
                  begins with "f", which it refuses; closes the calls that it is told to hang up
@@ -34,9 +35,16 @@ async def live(actor: Actor) -> None:
     actor.ready()
     if mode == "raising":
         raise ValueError("the well is dry")
+    if mode == "spinning":
+        spin()
     if mode == "leaving":
         return
     await actor.stopping.wait()
+
+
+def spin() -> None:
+    while True:
+        pass
 
 
 def _stand_in_for_call_control(actor: Actor) -> None:

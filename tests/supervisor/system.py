@@ -85,9 +85,11 @@ class System:
     def port(self) -> int:
         return self.config.settings.audiosocket.port
 
-    def segments(self) -> list[str]:
+    def segments(self, kind: str = "") -> list[str]:
+        """But for the flight recorders, of which each process has one: these are of the kind "flight"."""
         prefix = segment_prefix(self.run_dir)
-        return sorted(path.name for path in Path("/dev/shm").iterdir() if path.name.startswith(prefix))
+        names = sorted(path.name.removeprefix(prefix) for path in Path("/dev/shm").glob(f"{prefix}*"))
+        return [prefix + name for name in names if name.startswith("flight") == (kind == "flight")]
 
     def play(self, scene: Callable[["Visit"], Awaitable[None]]) -> None:
         """One scene with an actor called "test" on the bus."""
@@ -207,4 +209,5 @@ def kill_with_everything(system: System) -> None:
 if __name__ == "__main__":
     prctl.die_with_parent()  # whoever breaks the tests off breaks this off too
     loaded = load(Path(sys.argv[1]))
-    sys.exit(service.up(loaded, Path(loaded.settings.run.directory), small_house()))
+    again = (sys.executable, "-m", "tests.supervisor.system", sys.argv[1])
+    sys.exit(service.up(loaded, Path(loaded.settings.run.directory), small_house(), again))

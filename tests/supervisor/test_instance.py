@@ -81,3 +81,20 @@ def test_a_taken_port_is_told_with_its_holder() -> None:
 )
 def test_other_reasons_come_with_their_remedy(number: int, remedy: str) -> None:
     assert remedy in ports.explain(OSError(number, "why"), "10.9.9.9", free_port(), "audiosocket")
+
+
+def test_what_is_handed_over_is_no_leftover(tmp_path: Path) -> None:
+    kept, left = segment_prefix(tmp_path) + "call-1", segment_prefix(tmp_path) + "call-2"
+    for name in (kept, left):
+        Segment.create(name, 10).close()
+    with Instance(tmp_path) as instance:
+        assert instance.reap({kept}) == [left]
+        assert instance.reap() == [kept]
+
+
+def test_the_right_to_a_folder_can_be_handed_over(tmp_path: Path) -> None:
+    with Instance(tmp_path) as instance:
+        with Instance(tmp_path, os.dup(instance.lock_fd)):
+            assert holder(tmp_path) == os.getpid()
+        with pytest.raises(CannotRun):
+            Instance(tmp_path)

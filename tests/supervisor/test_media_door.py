@@ -1,6 +1,7 @@
 """Who may come in: everything that can be wrong with a connection, and what it costs the others (nothing)."""
 
 import asyncio
+import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
@@ -269,3 +270,46 @@ def test_more_direct_calls_than_call_control_can_look_at_go_on_in_the_dialplan()
         held.set()
 
     assert play(scene, offer=offer) == {"too many waiting": 1}
+
+
+# -- from one program to the next
+
+
+def test_whoever_comes_to_a_door_at_rest_is_let_in_by_the_next_one() -> None:
+    async def scene(entrance: Entrance) -> None:
+        silent = await entrance.knock()
+        await entrance.door.rest(0.01)
+        assert await entrance.is_dropped(silent), "it was inside, and had no name"
+        await entrance.knock(first_frame(ASKED_FOR))
+        successor = MediaDoor(msgspec.structs.replace(SETTINGS, port=entrance.door.port), entrance.hall, nobody_offers)
+        successor.listen(os.dup(entrance.door.listener_fd))
+        assert not entrance.hall.delivered
+        serving = asyncio.create_task(successor.serve())
+        await entrance.hall.came.wait()
+        assert set(entrance.hall.delivered) == {ASKED_FOR}
+        serving.cancel()
+        await asyncio.wait([serving])
+
+    play(scene, ASKED_FOR)
+
+
+@pytest.mark.parametrize("free", [True, False], ids=["it can be had", "it is taken"])
+def test_a_new_address_takes_the_place_of_the_one_that_was_handed_over_if_it_can_be_had(free: bool) -> None:
+    async def scene(entrance: Entrance) -> None:
+        old = entrance.door
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            wanted = other.getsockname()[1]
+            if free:
+                other.close()
+            else:
+                other.listen()
+            new = MediaDoor(msgspec.structs.replace(SETTINGS, port=wanted), entrance.hall, nobody_offers)
+            new.listen(os.dup(old.listener_fd))
+            assert new.port == (wanted if free else old.port)
+        serving = asyncio.create_task(new.serve())
+        await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait([serving])
+
+    play(scene)

@@ -9,7 +9,7 @@ import msgspec
 from ipc.orders import SystemStatus
 from tests.system.command import ringmaster
 from tests.system.guest import calls
-from tests.system.house import House
+from tests.system.house import House, lacks
 
 MISTAKEN = """\
 audiosocket:
@@ -56,7 +56,7 @@ async def test_status_tells_the_truth(house: House) -> None:
     said, true = msgspec.json.decode(asked.out, type=SystemStatus), await house.status()
     assert said.pid == house.system.process.pid
     assert said.ready
-    assert said.problems == ()
+    assert lacks(said) == []
     assert said.calls == true.calls
     assert [call.call_id for call in said.calls] == [guest.call_id]
     assert [(actor.name, actor.pid) for actor in said.actors] == [(actor.name, actor.pid) for actor in true.actors]

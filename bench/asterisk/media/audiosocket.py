@@ -12,7 +12,7 @@ import asyncio
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from bench.asterisk.media.formats import KIND_RATES, Format, Frame
@@ -81,10 +81,16 @@ class Link:
 
     def introduce(self, call: uuid.UUID) -> None:
         """The first message; from now on the connection is also read."""
-        self._send(KIND_UUID, call.bytes)
+        self.send_uuid(call)
         if self.open:
             self._read = True
             self._plane.poller.add(self)
+
+    def bridged(self, others: Sequence[str]) -> None:
+        """The leg is in a bridge with these channels. Of interest only to whoever speaks for the phone."""
+
+    def send_uuid(self, call: uuid.UUID) -> None:
+        self._send(KIND_UUID, call.bytes)
 
     def send_audio(self, form: Format, pcm: bytes) -> None:
         payload = form.encode(pcm)
@@ -210,6 +216,9 @@ class AudioSocketLeg(Leg):
 
     def digit(self, digit: str, seconds: float) -> None:
         self.link.send_digit(digit)
+
+    def bridged(self, others: Sequence[str]) -> None:
+        self.link.bridged(others)
 
     def close(self) -> None:
         super().close()

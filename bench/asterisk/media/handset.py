@@ -58,6 +58,7 @@ class HandsetLeg(Leg):
         self.on_first: Callable[[], None] | None = None
         self.pickup_ns = PICKUP_NS
         self.digits = ""
+        self.has_microphone = True
         self._clock = clock
         self._coded = coded and form.rate == FORMATS["ulaw"].rate
         self._keep_sound = keep_sound
@@ -72,7 +73,7 @@ class HandsetLeg(Leg):
 
     def pick_up(self) -> None:
         """The microphone starts, a moment after the answer."""
-        if self._microphone is None:
+        if self._microphone is None and self.has_microphone:
             self._microphone = self._clock.every_frame(self._speak, self.pickup_ns)
 
     def say(self, pcm: bytes, spoken: Callable[[int], None] | None = None) -> None:

@@ -6,7 +6,7 @@ delivered frame goes is `sink`: a bridge's mixer, a dialplan application, or now
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.asterisk.media.clock import Clock, Ticker
 from bench.asterisk.media.formats import Format, Frame, Resampler
@@ -50,6 +50,9 @@ class Leg:
 
     def digit(self, digit: str, seconds: float) -> None:
         """The far end gets a key press. Most far ends have no way to take one."""
+
+    def bridged(self, others: Sequence[str]) -> None:
+        """The leg's channel is in a bridge with these others, by id."""
 
     def close(self) -> None:
         """The channel has ended."""

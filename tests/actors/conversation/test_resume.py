@@ -17,7 +17,9 @@ from ipc.journal import (
     DigitsPressed,
     EngineLost,
     NoiseIgnored,
+    Noted,
     Record,
+    TurnTimed,
 )
 from tests.actors.conversation.stage import AGENT, MS, Stage
 
@@ -124,6 +126,23 @@ def test_what_is_no_part_of_the_conversation_changes_nothing() -> None:
 
 def test_it_is_known_since_when_the_caller_may_have_said_more() -> None:
     assert after(agent("Good morning."), caller("hello")).until_ns == 3
+
+
+def test_what_was_only_timed_or_noted_is_not_understood_yet() -> None:
+    timed = TurnTimed(
+        at_ns=9,
+        turn=1,
+        last_speech_ns=4,
+        decided_ns=5,
+        heard_ns=0,
+        first_token_ns=0,
+        first_clause_ns=0,
+        first_audio_ns=6,
+        on_wire_ns=7,
+        filler=True,
+    )
+    noted = Noted(at_ns=10, what="media moved", detail={})
+    assert after(caller("hello"), timed, noted).until_ns == 3
 
 
 def test_a_call_that_is_over_is_not_taken_over() -> None:

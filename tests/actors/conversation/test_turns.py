@@ -164,6 +164,14 @@ def test_a_slow_answer_is_bridged_by_the_filler_once() -> None:
     assert stage.conversation[-1] == ("agent", "One moment. Yes.")
 
 
+def test_what_is_understood_only_after_the_filler_is_answered_too() -> None:
+    """As when another recogniser has to hear it again."""
+    stage = Stage(rules=Rules(filler_after_ms=1500), stt_ms=2500)
+    stage.caller_speaks(2000, 3000)
+    stage.run(12_000)
+    assert stage.conversation[-2:] == [("caller", "hello"), ("agent", "One moment. You said hello.")]
+
+
 def test_an_answer_of_nothing_at_all_is_not_silence() -> None:
     stage = Stage(thinks=lambda _: [])
     stage.caller_speaks(2000, 3000)
