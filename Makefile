@@ -37,9 +37,8 @@ lint: $(READY)  ## formatting, lint and types
 run: $(READY)  ## the service in the foreground, with config/ai-agent.yaml
 	@$(VENV)/bin/ringmaster up
 
-bench: $(READY)  ## how the rings hold under torture, and how well callers are understood
-	@$(PY) -m bench.rings
-	@$(PY) -m bench.hearing
+bench: $(READY)  ## the load ladder: out/bench/report.{json,html}
+	@$(VENV)/bin/ringmaster bench load --standard
 
 clean:  ## remove .venv and out/
 	@rm -rf $(VENV) out

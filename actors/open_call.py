@@ -1,5 +1,6 @@
 """How an actor gets at an open call: its rings, and the one bell of it that this actor listens for."""
 
+import errno
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ Wanted = Literal["ear_stt", "ear_conversation", "mouth_space"]
 async def attach(run_dir: Path, call_id: str, segment: str, wanted: Wanted) -> tuple[Rings, Bell]:
     """Both are the caller's to close. Raises `Refused`, and keeps nothing open, when the call is not open.
 
-    `WrongRing` goes through: rings of another version are no business of one call.
+    `WrongRing` goes through: rings of another version are no business of one call. Nor is a lack of memory, which is a
+    `MemoryError`.
     """
     try:
         bells = await descriptors.fetch(run_dir, call_id)
@@ -28,4 +30,7 @@ async def attach(run_dir: Path, call_id: str, segment: str, wanted: Wanted) -> t
         rings.listen(BELLS.index(wanted.replace("_", ".")))
         return rings, bell
     except (LookupError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            # No fault of this call: who refuses them all for want of memory is of more use dead, and replaced.
+            raise MemoryError(f"no memory for the rings of call {call_id}") from error
         raise Refused(f"call {call_id} is not open: {error}") from error

@@ -84,9 +84,7 @@ class System:
     """One run of `ringmaster up`, and a place on its bus. A context manager: entered when the process has been started
     (see `until_ready`), left when it has ended."""
 
-    def __init__(
-        self, folder: Path, run_dir: Path, sections: Sections, command: Sequence[str] = COMMAND
-    ) -> None:
+    def __init__(self, folder: Path, run_dir: Path, sections: Sections, command: Sequence[str] = COMMAND) -> None:
         """folder: for the settings and the log. run_dir: an existing folder, with a short path: that of a socket has
         room for 107 characters. command: what `up` is given to."""
         self.run_dir = run_dir

@@ -193,6 +193,10 @@ class Turns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds after which the agent says goodbye and hangs up."""
     filler_after_ms: Annotated[int, Meta(ge=0, le=60_000)] = 1500
     """Milliseconds after the end of the caller's turn at which, with no answer yet, the filler is said; 0 never."""
+    refuse_above_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    """Milliseconds from the caller's last sample to the answer's first. While a quarter of the turns of the last 20 s
+    took longer, and at least three did, further callers are sent on in the dialplan with `AGENT_STATUS=BUSY`; 0 never.
+    `ringmaster bench capacity` recommends a value."""
 
 
 class Vad(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,8 @@ Two samples of what the kernel says of it, some time apart, give the verdict:
 
     first   second             ran meanwhile
     any     T (stopped)        -                 hangs: somebody has stopped it
-    any     S, D (sleeping)    -                 hangs: its loop never sleeps for so long
+    any     S, D (sleeping)    not at all        hangs: its loop never sleeps for so long
+    any     S, D               at all            has just gone to sleep; the next sample will tell
     R       R (runnable)       half the time     hangs: it computes without end
     R       R                  less              waits for a core
     not R   R                  -                 has just woken; the next sample will tell
@@ -50,11 +51,12 @@ def judge(first: Sample, second: Sample) -> Verdict:
         return Verdict(True, "it is stopped")
     if second.state in "ZX":
         return Verdict(False, "it is just ending")
+    ran, passed = second.ran_s - first.ran_s, second.at_s - first.at_s
     if second.state != "R":
-        return Verdict(True, "it sleeps and is not woken")
+        # A starved one that has at last come to the end of its turn sleeps, too: until the next frame is due.
+        return Verdict(False, "it has just gone to sleep") if ran else Verdict(True, "it sleeps and is not woken")
     if first.state != "R":
         return Verdict(False, "it has just woken")
-    ran, passed = second.ran_s - first.ran_s, second.at_s - first.at_s
     told = f"it ran for {ran * 1000:.0f} of {passed * 1000:.0f} ms"
     if ran >= BUSY * passed:
         return Verdict(True, f"it computes without end ({told})")
@@ -62,7 +64,7 @@ def judge(first: Sample, second: Sample) -> Verdict:
 
 
 def sample(pid: int, now: float) -> Sample:
-    """Takes 30 us. Raises `ProcessLookupError` when the process is gone."""
+    """Takes 50 us. Raises `ProcessLookupError` when the process is gone."""
     folder = Path("/proc", str(pid))
     try:
         fields = (folder / "stat").read_text().rpartition(")")[2].split()

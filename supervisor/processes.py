@@ -37,7 +37,7 @@ class Process:
         """For `spawn` and `adopt` only."""
         self.name = name
         self.pid = pid
-        self._pidfd = self.pidfd = pidfd
+        self.pidfd = pidfd
         self._on_end = on_end
         self._own = own
         self._loop = asyncio.get_running_loop()
@@ -83,23 +83,23 @@ class Process:
 
     def _signal(self, number: signal.Signals) -> None:
         try:
-            signal.pidfd_send_signal(self._pidfd, number)
+            signal.pidfd_send_signal(self.pidfd, number)
         except ProcessLookupError:
             return  # it has ended; the loop will call `_ended` soon
 
     def _ended(self) -> None:
-        self._loop.remove_reader(self._pidfd)
+        self._loop.remove_reader(self.pidfd)
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         ending = self._reap()
-        os.close(self._pidfd)
+        os.close(self.pidfd)
         self._on_end(self.name, ending)
 
     def _reap(self) -> Ending:
         if self._own is not None:
             return _ending(self._own.wait())
         try:
-            result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+            result = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
         except ChildProcessError:
             result = None
         if result is None:

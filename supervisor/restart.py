@@ -36,6 +36,9 @@ REHEARSAL_S = 20.0
 REST_S = 1.0
 """For connections that are at the door: Asterisk sends its UUID with the first packet."""
 
+STOP_S = 40.0
+"""For everybody else to stop. Reached only when a killed process does not end, as one that waits for a dead disk."""
+
 SETTLE_S = 3.0
 """For calls that are just being closed, which takes 2 s at most."""
 
@@ -104,7 +107,11 @@ class Restart:
     async def let_go(self) -> None:
         """Returns when only what is handed over is left."""
         await self._door.rest(REST_S)
-        await self._children.finish(self._pool.serves)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._children.finish(self._pool.serves)
+        except TimeoutError:
+            log.error("not everything has stopped after %g s; going on without the rest", STOP_S)
         await self._calls.settle(SETTLE_S)
 
     def state(self) -> HandOver:

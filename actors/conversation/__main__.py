@@ -11,6 +11,7 @@ from actors.actor import Actor, run
 from actors.conversation.call import Call, CallSetting
 from actors.conversation.engines import Engines, NoEngine
 from actors.conversation.line import Line
+from actors.conversation.pressure import Pressure
 from actors.conversation.provided import ProvidedCall, ProvidedSetting
 from actors.conversation.providers import providers
 from actors.conversation.providers.provider import NoProvider
@@ -58,6 +59,7 @@ class Conversations:
             for role in ENGINE_ROLES
         }
         self._engines = Engines(actor.bus, names)
+        self._pressure = Pressure(settings.turns.refuse_above_ms)
         self._calls: dict[str, Call | ProvidedCall] = {}
         if settings.default_provider:
             # Now, and not when the first caller waits.
@@ -91,6 +93,9 @@ class Conversations:
             for role in ENGINE_ROLES:
                 if self._engines.given_up(role):
                     raise Refused(f"no {role} actor is in service", busy=True)
+            if self._pressure.too_high(time.monotonic_ns()):
+                log.warning("call %s refused: answers take longer than `turns.refuse_above_ms`", message.call_id)
+                raise Refused("answers take longer than `turns.refuse_above_ms` allows for another call", busy=True)
         age = (time.monotonic_ns() - message.arrived_ns) / 1e9
         started = CallStarted(
             at_ns=time.monotonic_ns(),
@@ -115,6 +120,7 @@ class Conversations:
         """`before`: what a predecessor made of the call, which it began with `started`."""
         rings, bell = await open_call.attach(self._actor.run_dir, call_id, segment, "ear_conversation")
         line = Line(call_id, segment, self._bus, rings, bell, Journal(journal.path(self._actor.run_dir, call_id)))
+        line.wrote = self._pressure.note
         call = self._provided(line, agent, started) if started.provider else self._piped(line, agent, before)
         self._calls[call_id] = call
         self._actor.set_calls(len(self._calls))

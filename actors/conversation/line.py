@@ -35,6 +35,8 @@ class Line:
         self._bell = bell
         self._journal = journal
         self._work: set[asyncio.Task[Any]] = set()
+        self.wrote: Callable[[Record], None] = lambda record: None
+        """Called with every record that goes into the journal."""
 
     # -- the caller's audio
 
@@ -58,6 +60,7 @@ class Line:
 
     def write(self, record: Record) -> None:
         self._bus.publish(Journaled(call_id=self.call_id, record=self._journal.append(record)))
+        self.wrote(record)
 
     def note(self, note: CallNote) -> None:
         self.write(Noted(at_ns=time.monotonic_ns(), what=note.what, detail=note.detail))

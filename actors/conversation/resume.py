@@ -16,7 +16,6 @@ from ipc.journal import (
     Record,
 )
 
-
 SETTLED = (CallStarted, CallerSaid, DigitsPressed, AgentSaid, NoiseIgnored, FalseBargeIn)
 """Records after which nothing is left to be understood of what the caller had said."""
 

@@ -21,6 +21,9 @@ class Thinking:
         self._bus.on(CancelGenerate, self.cancel)
 
     async def generate(self, sender: str, message: Generate) -> Done:
+        """A question that is asked once more, because our answer was late, is the same question."""
+        if message.request in self._answers:
+            return Done()
         lines = tuple(Line(line.who, line.text) for line in message.lines)
         prompt = Prompt(message.agent, message.system, lines, message.tools)
         task = self._bus.spawn(self._answer(sender, message.request, prompt), f"answer {message.request}")

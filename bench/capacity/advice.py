@@ -19,6 +19,8 @@ LEAST_WARM, MOST_WARM = 2, 64
 """Two that call at the same moment are nothing special. `audio.warm` allows no more than 64."""
 START_MS = 50.0
 """From an audio actor's fork to ready, where too few were started to tell: 10 ms on an idle machine."""
+MOST_TURN_MS = 60_000
+"""`turns.refuse_above_ms` allows no more."""
 
 Key = tuple[str, ...]
 Value = int | str | list[int]
@@ -35,12 +37,14 @@ class Advice:
     places: Mapping[str, tuple[int, ...]]
     arrivals: float
     """Per second, that are expected."""
+    turn_ms: int
+    """What turns were held to; 0 where callers did not talk."""
 
     @property
     def density(self) -> int:
         return self.outcome.attempt.density
 
-    def keys(self) -> dict[Key, Value]:
+    def settings(self) -> dict[Key, Value]:
         """What goes into the configuration."""
         keys: dict[Key, Value] = {
             ("audio", "max_calls"): self.calls,
@@ -51,11 +55,13 @@ class Advice:
         for role, count in self.outcome.attempt.counts.items():
             keys["actors", role, "count"] = count
             keys["actors", role, "cores"] = _cores(self.places[role])
+        if self.turn_ms:
+            keys["turns", "refuse_above_ms"] = self.turn_ms
         return keys
 
     def json(self) -> dict[str, Any]:
         return {
-            "settings": {".".join(key): value for key, value in self.keys().items()},
+            "settings": {".".join(key): value for key, value in self.settings().items()},
             "calls_held": self.outcome.calls,
             "limit": self.limit,
             "why": self.why,
@@ -79,8 +85,8 @@ class Advice:
         return f"{held} calls held; with {broke.calls}: {breach.text}{beyond}"
 
 
-def advise(outcome: Outcome, cores: Sequence[Core], call_s: float = CALL_S) -> Advice:
-    """Of an outcome in which something held."""
+def advise(outcome: Outcome, cores: Sequence[Core], turn_ms: float, call_s: float = CALL_S) -> Advice:
+    """Of an outcome in which something held. turn_ms: what turns were held to."""
     assert outcome.held is not None
     calls = outcome.recommended
     roles = ("audio", *outcome.attempt.counts)
@@ -91,7 +97,8 @@ def advise(outcome: Outcome, cores: Sequence[Core], call_s: float = CALL_S) -> A
     processes = expected / outcome.attempt.density
     warm = warm_for(processes, start_s)
     rate = rate_of(warm, start_s) * outcome.attempt.density
-    return Advice(outcome, calls, warm, rate, place(cores, need, roles), expected)
+    enforced = min(round(turn_ms), MOST_TURN_MS) if outcome.held.turns else 0
+    return Advice(outcome, calls, warm, rate, place(cores, need, roles), expected, enforced)
 
 
 def warm_for(rate: float, start_s: float) -> int:
@@ -134,11 +141,12 @@ def as_yaml(advice: Advice, limits: str) -> str:
         else f"density: carries {held.calls}; a death is missed by up to {advice.density} callers",
         ("audio", "warm"): f"for {advice.rate:.1f} arrivals a second; {advice.arrivals:.2f} are expected",
         ("audio", "cores"): _load("audio", held, advice.calls),
+        ("turns", "refuse_above_ms"): "the limit that turns were held to",
     }
     notes |= {("actors", role, "cores"): _load(role, held, advice.calls) for role in advice.outcome.attempt.counts}
     lines = [f"# {advice.why}", f"# held to: {limits}", *(f"# {line}" for line in measured(held))]
     section: Key = ()
-    for key, value in advice.keys().items():
+    for key, value in advice.settings().items():
         for depth in range(1, len(key)):
             if section[:depth] != key[:depth]:
                 lines.append(f"{'  ' * (depth - 1)}{key[depth - 1]}:")
@@ -159,7 +167,7 @@ def measured(held: Figures) -> list[str]:
         parts.append(f"turn latency p50 {held.turn_p50_ms:.0f} ms, p95 {held.turn_p95_ms:.0f} ms in {held.turns} turns")
     if held.age_p95_ms is not None:
         parts.append(f"frame age p95 {held.age_p95_ms:.0f} ms")
-    used = f"machine busy {held.cpu_busy:.0f} %, of which the callers took {held.callers_cpu:.0f} % of a core"
+    used = f"machine busy {held.cpu_busy:.0f} %: {held.cpu_ours:.0f} % the system, {held.callers_cpu:.0f} % the callers"
     return [
         f"with {held.calls} calls: {', '.join(parts)}",
         f"{used}; memory {held.memory_mb:.0f} MB, {held.memory_free:.0f} % left",

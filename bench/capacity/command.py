@@ -7,7 +7,6 @@ Asterisk. The recommendation goes to stdout as YAML, which can be pasted; `--per
 import argparse
 import asyncio
 import json
-import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +25,11 @@ from config.persist import CannotPersist, persist
 from supervisor.commands import common
 
 OK, NOT_FINE, WRONG_USE = 0, 1, 2
+
+MOST_DENSE = 500
+"""As in the schema."""
+MOST_SECONDS = 240.0
+"""The callers' notes hold 5.5 minutes (`bench.load.sheet`)."""
 
 LIMITS = {
     "pacing_ms": "p99 of how far the agent's frames are from their 20 ms grid",
@@ -75,10 +79,24 @@ def positive(text: str) -> float:
     return value
 
 
+def _wrong(arguments: argparse.Namespace) -> str:
+    """What cannot be, in a sentence; "" when all is well."""
+    for option, value, least, most in (
+        ("--calls", arguments.calls, 0, MOST_CALLS),
+        ("--most", arguments.most, 1, MOST_CALLS),
+        ("--dense", arguments.dense, 1, MOST_DENSE),
+        ("--tries", arguments.tries, 1, 10),
+        ("--seconds", arguments.seconds, 0.0, MOST_SECONDS),
+    ):
+        if not least <= value <= most:
+            return f"{option} is {value:g}; from {least:g} to {most:g} is possible"
+    return ""
+
+
 def run(arguments: argparse.Namespace) -> int:
     config = common.loaded(arguments)
-    if not (0 <= arguments.calls <= MOST_CALLS and 1 <= arguments.most <= MOST_CALLS and arguments.tries >= 1):
-        print(f"--calls and --most are at most {MOST_CALLS}, --tries is at least 1", file=sys.stderr)
+    if wrong := _wrong(arguments):
+        print(wrong, file=sys.stderr)
         return WRONG_USE
     plan = _plan(arguments)
     table = Table(sys.stderr if arguments.json else sys.stdout)
@@ -96,7 +114,11 @@ def run(arguments: argparse.Namespace) -> int:
     _show(report, plan, table)
     if arguments.persist and not _persisted(config, report, table):
         return NOT_FINE
-    return OK if report.fine else NOT_FINE
+    return OK if report.fine and _enough(report, plan.wanted) else NOT_FINE
+
+
+def _enough(report: Report, wanted: int) -> bool:
+    return report.advice is not None and report.advice.calls >= wanted
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -118,6 +140,9 @@ HEAD = " calls  pacing p99  turn p50      p95   age p95  lost   busy  by us  cal
 NOT_UNDERSTOOD = 0.5
 """Share of the turns: an agent that understands less is not doing its work, and that costs less."""
 
+OTHERS_PERCENT = 20.0
+"""Of all cores: what others may take before it is said."""
+
 
 class Table:
     """What is shown while it climbs."""
@@ -136,14 +161,14 @@ class Table:
 
 
 def row(rung: Rung) -> str:
-    found, cores = rung.figures, os.cpu_count() or 1
+    found = rung.figures
     verdict = "; ".join(breach.text for breach in rung.breaches) or "held"
     if found.understood is not None and found.understood < NOT_UNDERSTOOD:
         verdict += f" (the agent understood {found.understood:.0%}: name sentences that it knows with --say)"
     return (
         f"{found.calls:6d}{found.pacing_p99_ms:9.2f} ms{_ms(found.turn_p50_ms):>10}{_ms(found.turn_p95_ms):>9}"
         f"{_ms(found.age_p95_ms):>10}{found.lost:6d}{found.cpu_busy:5.0f} %{found.cpu_ours:5.0f} %"
-        f"{found.callers_cpu / cores:7.0f} %"
+        f"{found.callers_cpu:7.0f} %"
         f"{found.memory_free:5.0f} %  {verdict}"
     )
 
@@ -153,6 +178,12 @@ def _ms(value: float | None) -> str:
 
 
 def _show(report: Report, plan: Plan, table: Table) -> None:
+    chosen = report.advice.outcome if report.advice else report.outcomes[-1]
+    if chosen.broke is not None and chosen.broke.others_cpu > OTHERS_PERCENT:
+        table.say(
+            f"\nCareful: with {chosen.broke.calls} calls, others took {chosen.broke.others_cpu:.0f} % of this machine's"
+            " cores. It may carry more when they do not."
+        )
     if report.advice is None:
         table.say("\nThis machine does not carry a single call within the limits: see the table for why.")
         return
@@ -161,6 +192,8 @@ def _show(report: Report, plan: Plan, table: Table) -> None:
     table.say(f"\n{_reason(report)}\n\n{as_yaml(advice, limits_text(plan.limits, report.turn_ms))}")
     verdict = "does not hold: " + "; ".join(breach.text for breach in check.breaches) if check.breaches else "holds"
     table.say(f"Measured once more as recommended, it {verdict}.\n{HEAD}\n{row(check)}")
+    if not _enough(report, plan.wanted):
+        table.say(f"\nThat is not enough: {plan.wanted} calls are wanted.")
 
 
 def _reason(report: Report) -> str:
@@ -198,7 +231,7 @@ def _persisted(config: Config, report: Report, table: Table) -> bool:
         table.say(f"{config.path} was not changed: there is no recommendation that holds.")
         return False
     try:
-        persist(Path(config.path), report.advice.keys())
+        persist(Path(config.path), report.advice.settings())
     except CannotPersist as error:
         print(error, file=sys.stderr)
         return False

@@ -57,12 +57,14 @@ def breaches(found: Figures, limits: Limits, turn_ms: float) -> list[Breach]:
     broken: list[Breach] = []
     if found.up < found.calls:
         because = f" ({'; '.join(found.refused)})" if found.refused else ""
-        broken.append(Breach("refused", f"{found.calls - found.up} of {found.calls} calls did not come up{because}"))
+        broken.append(Breach("refused", f"{found.calls - found.up} of {found.calls} calls were not up{because}"))
     if found.ended:
-        broken.append(Breach("ended", f"{found.ended} calls ended"))
+        broken.append(Breach("ended", f"calls that ended: {found.ended}"))
     if found.lost:
-        broken.append(Breach("lost", f"{found.lost} frames were lost"))
-    if found.unanswered * 100.0 > found.turns * UNANSWERED_PERCENT:
+        broken.append(Breach("lost", f"frames lost: {found.lost}"))
+    if found.turns < found.talkers:
+        broken.append(Breach("unanswered", f"only {found.turns} of {found.talkers} callers had a turn"))
+    elif found.unanswered * 100.0 > found.turns * UNANSWERED_PERCENT:
         broken.append(Breach("unanswered", f"{found.unanswered} of {found.turns} turns had no answer within 10 s"))
     for name, what, value, bound, unit in (
         ("pacing", "pacing error p99", found.pacing_p99_ms, limits.pacing_ms, "ms"),

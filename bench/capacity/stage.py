@@ -33,6 +33,8 @@ SETTLE_S = 3.0
 """From the last call that came up to the first frame that is measured."""
 GRACE_S = 1.0
 """From the end of a measurement until what has not come counts as lost."""
+TURN_S = 30.0
+"""On top of a measurement's seconds, for callers who have had no turn in it: a long answer, and one that never came."""
 LONGEST_CALL_S = 86_400
 MOST_CALLS = 1000
 """`audio.max_calls` allows no more."""
@@ -81,7 +83,7 @@ def setting(config: Config, attempt: Attempt, most: int, flow: Flow) -> Setting:
         },
         "actors": section("actors", **actors),
         "agents": section("agents", directory=str(config.path.parent / config.settings.agents.directory)),
-        "turns": section("turns", max_call_s=LONGEST_CALL_S),
+        "turns": section("turns", max_call_s=LONGEST_CALL_S, refuse_above_ms=0),
         "run": {"log_level": "warning"},
     }
     return Setting(
@@ -132,6 +134,7 @@ class Stage:
         begun = [call for call in self._calls if call.is_up]
         before, begin = self._look(), figures.now_ns()
         await asyncio.sleep(self._manner.seconds)
+        await self._talks.each_had_a_turn(begin, TURN_S)
         end, after = figures.now_ns(), self._look()
         free = 100.0 * psutil.virtual_memory().available / psutil.virtual_memory().total
         ended = sum(not call.is_up for call in begun)
@@ -197,19 +200,19 @@ class Stage:
             generator_late_ms=quantile(health.late_ms.tolist(), 0.99) or 0.0,
             start_p95_ms=quantile(self._starts_ms, 0.95) or 0.0,
             refused=refused,
+            talkers=len(begun) if self._talks.talk else 0,
             **talk,
             **self._usage(window),
         )
 
     def _turns(self, window: Window) -> dict[str, Any]:
         turns = self._talks.turns(window.begin_ns, window.end_ns)
-        said = self._talks.understood(window.begin_ns, window.end_ns)
         answered = [turn.latency_ms for turn in turns if turn.latency_ms is not None]
-        lags = [one.lag_ms for one in said if one.lag_ms is not None]
+        lags = self._talks.lags_ms(window.begin_ns, window.end_ns)
         return {
             "turns": len(turns),
             "unanswered": len(turns) - len(answered),
-            "understood": sum(one.understood for one in said) / len(said) if said else None,
+            "understood": self._talks.understood(window.begin_ns, window.end_ns),
             "turn_p50_ms": quantile(answered, 0.5),
             "turn_p95_ms": quantile(answered, 0.95),
             "age_p95_ms": quantile(lags, 0.95),
@@ -226,12 +229,13 @@ class Stage:
             busiest[role] = round(max(busiest.get(role, 0.0), percent[found.pid]), 1)
         memory = sum(used.private for found in system if (used := usage.memory(found.pid)) is not None)
         busy, stolen = usage.machine_percent(before, after)
+        cores = os.cpu_count() or 1
         return {
             "cpu": usage.by_role(system, percent),
             "busiest": busiest,
-            "callers_cpu": usage.cpu_percent(before, after, ours),
+            "callers_cpu": usage.cpu_percent(before, after, ours) / cores,
             "cpu_busy": busy + stolen,
-            "cpu_ours": sum(percent.values()) / (os.cpu_count() or 1),
+            "cpu_ours": sum(percent.values()) / cores,
             "memory_mb": memory + self._place.shared_mb(),
         }
 

@@ -96,7 +96,7 @@ class Survey:
         chosen = best(outcomes, plan.wanted)
         if chosen.held is None:
             return Report(self._rungs, outcomes, None, None, self._turn_ms)
-        advice = advise(chosen, cores, plan.call_s)
+        advice = advise(chosen, cores, self._turn_ms, plan.call_s)
         check = await self._check(advice)
         return Report(self._rungs, outcomes, advice, check, self._turn_ms)
 

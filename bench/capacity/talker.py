@@ -59,6 +59,12 @@ class Talker:
         self._next = chance.randrange(lines)
         self._said = 0
 
+    def waiting(self, now_ns: int) -> Turn | None:
+        """The turn whose answer has not come yet, with the time that it has taken so far."""
+        if self._stage != "waiting":
+            return None
+        return Turn(self._since_ns, (now_ns - self._since_ns) / 1e6)
+
     def look(self, now_ns: int, sounds: Sounds, first_sound_ns: Callable[[int], int]) -> int | None:
         """The sentence to say now, if any.
 

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 from bench.chaos import deaths, freezes, report, shortages, talking, upheavals
@@ -44,42 +45,48 @@ def run(arguments: argparse.Namespace) -> int:
         return WRONG_USE
     # The stand-in says of each connection that broke that it broke, which is the purpose here.
     logging.basicConfig(level=logging.ERROR)
-    try:
-        outcomes = asyncio.run(_run(arguments, wanted))
-    except (NotReady, NoGenerator, NotBack) as error:
-        print(error, file=sys.stderr)
-        return NOT_FINE
-    report.write(outcomes, arguments.calls, arguments.out)
-    if not arguments.json:
-        print(f"\n{report.table(outcomes)}\n\nwritten: {arguments.out}/report.md and report.json")
-    return FINE if all(outcome.ok for outcome in outcomes) else NOT_FINE
-
-
-async def _run(arguments: argparse.Namespace, wanted: Sequence[str]) -> list[Outcome]:
     arguments.out = arguments.out.resolve()
     arguments.out.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
+    problem = ""
+    try:
+        asyncio.run(_run(arguments, wanted, outcomes))
+    except (NotReady, NoGenerator, NotBack) as error:
+        problem = str(error)
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    report.write(outcomes, arguments.calls, arguments.out)
+    if not arguments.json:
+        print(f"\n{report.table(outcomes)}\n\nwritten: {arguments.out}/report.md and report.json")
+    if problem:
+        print(f"not all faults were done: {problem}", file=sys.stderr)
+    return FINE if not problem and all(outcome.ok for outcome in outcomes) else NOT_FINE
+
+
+async def _run(arguments: argparse.Namespace, wanted: Sequence[str], outcomes: list[Outcome]) -> None:
+    """Adds to `outcomes` as they come. Raises `NotReady`, `NoGenerator` or `NotBack` where no system comes up."""
 
     def done(outcome: Outcome) -> None:
         outcomes.append(outcome)
         print(json.dumps(outcome.json()) if arguments.json else report.line(outcome), flush=True)
 
     left: Sequence[Fault] = [fault for fault in FAULTS if fault.name in wanted]
-    while left:
-        left = await _one_system(left, arguments, done)
+    for number in count(1):
+        if not left:
+            break
+        left = await _one_system(left, arguments, arguments.out / f"system-{number}", done)
     engines = [engine for engine in talking.ENGINES if engine.name in wanted]
     if engines:
         async with talking.conversation(arguments.out / "talking") as talk:
             for engine in engines:
                 done(await talking.trial(engine, talk, arguments.repeat))
-    return outcomes
 
 
 async def _one_system(
-    faults: Sequence[Fault], arguments: argparse.Namespace, done: Callable[[Outcome], None]
+    faults: Sequence[Fault], arguments: argparse.Namespace, folder: Path, done: Callable[[Outcome], None]
 ) -> Sequence[Fault]:
-    """Faults on the same system, until one breaks it for good; gives those that are left."""
-    async with scene(arguments.calls, arguments.out) as place:
+    """Faults on the same system, until one breaks it for good; gives those that are left. Its log is in `folder`."""
+    async with scene(arguments.calls, folder) as place:
         for number, fault in enumerate(faults, 1):
             outcome = await trial(fault, place, arguments.repeat)
             done(outcome)

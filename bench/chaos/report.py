@@ -9,7 +9,7 @@ from bench.chaos.trial import Outcome
 
 HEAD = (
     "fault", "strikes", "calls lost", "callers hit", "gap ms p95/max", "recovery ms p95/max", "words lost s p95/max",
-    "others: pacing ms p99 before/during", "others: gap ms max", "held",
+    "others: pacing ms p99 before/during", "others: gap ms max", "CPU busy %", "held",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def row(outcome: Outcome) -> tuple[str, ...]:
         _spread(hit.words_lost_s, 2),
         _pace(others),
         f"{others.gap_ms.max:.0f}" if others.gap_ms else "",
+        f"{outcome.busy_percent:.0f}" if outcome.busy_percent else "",
         verdict(outcome),
     )
 

@@ -11,6 +11,7 @@ from bench.chaos import heard
 from bench.chaos.fault import Fault, Strike
 from bench.chaos.heard import Account, Limits, Toll
 from bench.chaos.scene import NotBack, Scene
+from bench.load import usage
 from bench.load.callers import Call
 from ipc.bus import NoAnswer, Refused
 
@@ -38,6 +39,8 @@ class Outcome:
     seconds: float = 0.0
     fit: bool = True
     """False when a generator was late itself: nothing then says anything about the pacing of the others."""
+    busy_percent: float = 0.0
+    """Of all cores of the machine, by anybody. Near 100 the figures are those of a machine that is too small."""
     back: bool = True
     """False when the system did not come back to full strength."""
 
@@ -77,6 +80,7 @@ class Outcome:
             "broken": _counted(self.broken),
             "notes": _counted(self.notes),
             "generator_fit": self.fit,
+            "machine_busy_percent": round(self.busy_percent, 1),
             "seconds": round(self.seconds, 1),
         }
 
@@ -92,7 +96,7 @@ async def trial(fault: Fault, scene: Scene, repeat: int | None = None) -> Outcom
     outcome = Outcome(fault.name, fault.holds, fault.limits, skipped=fault.needs(scene))
     if outcome.skipped:
         return outcome
-    began = time.monotonic()
+    began, machine = time.monotonic(), usage.look(scene.supervisor)
     for number in range(repeat or fault.repeat):
         deaths = len(await scene.actors("audio")) if fault.deaths < 0 else fault.deaths
         await scene.allowance(deaths)
@@ -102,6 +106,7 @@ async def trial(fault: Fault, scene: Scene, repeat: int | None = None) -> Outcom
     if outcome.back and await scene.new_call() is None:
         outcome.broken.append("afterwards a new call was not served")
     outcome.judge()
+    outcome.busy_percent = usage.machine_percent(machine, usage.look(scene.supervisor))[0]
     outcome.seconds = time.monotonic() - began
     return outcome
 

@@ -33,6 +33,7 @@ How other benches use it (chaos, capacity, soak), with `venue` and `Setting` fro
         heard.lost, heard.duplicates            # marks spoken in the window that never came back, or twice
         heard.latency_ms                        # numpy array: from speaking a mark to hearing it, sorted by arrival
         heard.longest_without_mark_ms           # longest time without a mark back: silence to a caller on loopback
+        call.say(wire)                          # these frames next; with Manner(listens=True) sound is what is audible
         call.hang_up()                          # ari: the phone puts the receiver down; direct: the socket closes
         await call.over.wait()                  # the generator has closed the connection
         call.forget()                           # its row may be used again; without this 4096 calls are the most

@@ -7,6 +7,7 @@ they do not count.
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -79,10 +80,17 @@ def _numbers(text: str) -> list[int]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Gives the exit code."""
-    return asyncio.run(_run(arguments))
+    try:
+        return asyncio.run(_run(arguments))
+    except asyncio.CancelledError:
+        return NOT_FINE
 
 
 async def _run(arguments: argparse.Namespace) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    # Whoever ends it early (`timeout`, systemd) leaves no system and no callers behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     teller = Teller(arguments.json)
     results: list[Result] = []
     try:

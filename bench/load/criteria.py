@@ -4,10 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Limit = Literal["", "generator", "refused", "loss", "pacing", "latency", "cpu", "memory", "setup", "teardown"]
+Limit = Literal[
+    "", "generator", "refused", "loss", "pacing", "latency", "cpu", "memory", "setup", "teardown", "elsewhere"
+]
 
 BUSY_PERCENT = 92.0
 """Of the machine: pacing that fails while it is busier than this has failed for want of CPU."""
+
+ELSEWHERE_PERCENT = 15.0
+"""Of the machine, used by what is neither the system nor this bench."""
+STAND_IN_PERCENT = 90.0
+"""Of a core, used by the bench's own process, in which the stand-in Asterisk runs."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,17 @@ def no_loss(ratio: float = 0.999) -> tuple[Criterion, ...]:
 
 
 def limit_of(figures: Mapping[str, Any], criteria: Sequence[Criterion], *, fit: bool) -> Limit:
-    """The first thing that bound the rung, "" where nothing did. fit: the generators were."""
+    """The first thing that bound the rung, "" where nothing did. fit: the generators were.
+
+    Whatever fails while others use much of the machine says nothing about the system ("elsewhere"), and what
+    fails while the stand-in Asterisk has no CPU left is its doing ("generator").
+    """
     if not fit:
+        return "generator"
+    fails = bool(figures.get("refused")) or not all(criterion.met(figures) for criterion in criteria)
+    if fails and float(figures.get("elsewhere_percent") or 0) > ELSEWHERE_PERCENT:
+        return "elsewhere"
+    if fails and float(figures.get("bench_cpu_percent") or 0) > STAND_IN_PERCENT:
         return "generator"
     if figures.get("refused"):
         return "refused"

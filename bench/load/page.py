@@ -102,6 +102,7 @@ COLUMNS = (
     ("MB/call", "uss_mb_per_call", 2),
     ("MB/further call", "uss_mb_per_further_call", 2),
     ("machine busy %", "machine_busy_percent", 0),
+    ("elsewhere %", "elsewhere_percent", 0),
     ("generator late p99", "generator_late_ms.p99", 2),
 )
 
@@ -192,11 +193,11 @@ def _named_plots(rungs: Sequence[Rung]) -> list[str]:
             total = sum(rung["plots"]["gaps"]) or 1
             shares = [(float(at), 100.0 * count / total) for at, count in enumerate(rung["plots"]["gaps"])]
             series.append(Series(str(rung["name"]), colour, shares))
-        across = Axis("gap between frames, ms (the last bin holds all beyond)", 0.0, 40.0)
+        across = Axis("gap between frames, ms (longer ones than 40 are not shown)", 0.0, 40.0)
         shown = [number for number, edge in enumerate(edges[1:]) if edge <= across.high]
         series = [Series(one.name, one.colour, one.points[: len(shown)]) for one in series]
         up = plots.log_axis("share of frames, %", [100.0], least=0.001)
-        up.low = 0.0005
+        up.low, up.high = 0.0005, 100.0
         svg = plots.steps("gaps", across, up, edges[: len(shown) + 1], series)
         made.append(_plot("Gaps between frames that follow each other", svg, "20 ms is the grid; logarithmic upwards."))
     made += _range_plots(rungs)

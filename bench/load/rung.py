@@ -6,6 +6,7 @@ hanging up.
 """
 
 import asyncio
+import os
 import random
 import statistics
 import time
@@ -76,20 +77,38 @@ class Result:
         return {"name": self.rung.name, **self.figures, "ok": self.ok, "criteria": criteria, "plots": self.plots}
 
 
-@dataclass(frozen=True, eq=False)
-class Window:
-    """What was measured, before it is summed up."""
+@dataclass(frozen=True)
+class Span:
+    """One call, from when to when it is looked at."""
 
-    heard: list[Heard]
-    health: Health
+    call: Call
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a rung leaves; figures are made of it when all calls have ended, because that keeps the event loop, and so
+    the stand-in Asterisk, busy for a second."""
+
+    spans: list[Span]
     begin_ns: int
     end_ns: int
     before: usage.Look
     after: usage.Look
     calls_s: float
     """Seconds of calls: what CPU is divided by."""
-    barge_ins: list[figures.BargeIn]
     first_ms: list[float]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What was heard, before it is summed up."""
+
+    measured: Measured
+    heard: list[Heard]
+    barge_ins: list[figures.BargeIn]
+    health: Health
 
 
 async def measure(rung: Rung, tell: Tell = lambda progress: None, folder: Path | None = None) -> Result:
@@ -97,21 +116,31 @@ async def measure(rung: Rung, tell: Tell = lambda progress: None, folder: Path |
     async with venue(rung.setting, folder) as place:
         run = _Run(rung, place, tell)
         idle_mb = sum(_memory(place).values())
-        window = await (run.churning() if rung.churn else run.steady())
-        memory = _memory(place)
-        shared_mb = place.shared_mb()
+        measured = await (run.churning() if rung.churn else run.steady())
+        memory, shared_mb = _memory(place), place.shared_mb()
+        processes = usage.tree(place.system.process.pid).values()
         up = max(1, len(run.up))
         gone_ms = run.gone_ms + await run.end()
-        found = {**_about(rung, place), **_sums(window), **_processes(window, place)}
+        window = _window(measured, place)
+        found = {**_about(rung, place), **_sums(window), **_processes(measured, place)}
         found["refused"] = len(place.refused)
         found["refused_because"] = sorted(set(place.refused))
         found["gone_ms"] = figures.quantiles(np.array(gone_ms))
-        processes = usage.tree(place.system.process.pid).values()
         found["uss_mb_per_call"] = round(sum(memory.values()) / up, 3)
         found["uss_mb_per_further_call"] = round((sum(memory.values()) - idle_mb) / up, 3)
-        found["uss_mb"] = usage.by_role([*run.processes, *processes], memory)
+        found["uss_mb"] = usage.by_role(processes, memory)
         found["shared_mb_per_call"] = round(shared_mb / up, 3)
         return _result(rung, found, window)
+
+
+def _window(measured: Measured, place: Venue) -> Window:
+    busiest = max(usage.cpu_percent(measured.before, measured.after, [pid]) for pid in place.callers.pids)
+    return Window(
+        measured,
+        [span.call.heard(span.begin_ns, span.end_ns) for span in measured.spans],
+        [found for span in measured.spans for found in figures.barge_ins(span.call.row, span.begin_ns, span.end_ns)],
+        place.callers.health(measured.begin_ns, measured.end_ns, busiest),
+    )
 
 
 def _result(rung: Rung, found: dict[str, Any], window: Window) -> Result:
@@ -138,12 +167,11 @@ class _Run:
         self.place = place
         self.up: list[Call] = []
         self.gone_ms: list[float] = []
-        self.processes: list[usage.Process] = []
         self._tell = tell
         self._begun = time.monotonic()
         self._worst_ms = 0.0
 
-    async def steady(self) -> Window:
+    async def steady(self) -> Measured:
         rung, place = self.rung, self.place
         watch = asyncio.ensure_future(self._show("bringing calls up", rung.setting.calls / rung.arrivals))
         try:
@@ -157,44 +185,29 @@ class _Run:
         watch.cancel()
         end, after = figures.now_ns(), self._look()
         await asyncio.sleep(GRACE_S)
-        heard = [call.heard(begin, end) for call in self.up]
-        barge_ins = [found for call in self.up for found in figures.barge_ins(call.row, begin, end)]
+        spans = [Span(call, begin, end) for call in self.up]
         first = [(call.first_ns - call.began_ns) / 1e6 for call in self.up]
-        health = place.callers.health(begin, end, self._generator_percent(before, after))
-        seconds = len(self.up) * (end - begin) / 1e9
-        return Window(heard, health, begin, end, before, after, seconds, barge_ins, first)
+        return Measured(spans, begin, end, before, after, len(self.up) * (end - begin) / 1e9, first)
 
-    async def churning(self) -> Window:
-        """The first window of a call is one second after its first frame, the last until it hangs up."""
+    async def churning(self) -> Measured:
+        """Each call is looked at from one second after its first frame until it hangs up."""
         rung = self.rung
         chance = random.Random(rung.setting.seed)
         before, begin = self._look(), figures.now_ns()
+        latest_s = begin / 1e9 + rung.seconds
         watch = asyncio.ensure_future(self._show("calls come and go", rung.seconds))
         lives: list[asyncio.Task[_Life | None]] = []
-        number = 0
-        while (ahead := begin / 1e9 + number / rung.arrivals - time.monotonic()) < rung.seconds:
-            if number / rung.arrivals >= rung.seconds:
-                break
-            await asyncio.sleep(max(0.0, ahead))
-            stay = max(SHORTEST_CALL_S, chance.expovariate(1 / rung.churn))
-            lives.append(asyncio.ensure_future(self._live(stay, begin / 1e9 + rung.seconds)))
-            number += 1
+        for number in range(int(rung.seconds * rung.arrivals)):
+            await asyncio.sleep(max(0.0, begin / 1e9 + number / rung.arrivals - time.monotonic()))
+            stay_s = max(SHORTEST_CALL_S, chance.expovariate(1 / rung.churn))
+            lives.append(asyncio.ensure_future(self._live(stay_s, latest_s)))
+        await asyncio.sleep(max(0.0, latest_s - time.monotonic()))
         watch.cancel()
         end, after = figures.now_ns(), self._look()
         lived = [life for life in await asyncio.gather(*lives) if life is not None]
-        health = self.place.callers.health(begin, end, self._generator_percent(before, after))
-        heard = [life.heard for life in lived if life.heard is not None]
-        return Window(
-            heard,
-            health,
-            begin,
-            end,
-            before,
-            after,
-            sum(life.seconds for life in lived),
-            [],
-            [life.first_ms for life in lived],
-        )
+        spans = [life.span for life in lived if life.span.end_ns > life.span.begin_ns]
+        seconds = sum(life.seconds for life in lived)
+        return Measured(spans, begin, end, before, after, seconds, [life.first_ms for life in lived])
 
     async def _live(self, stay_s: float, latest_s: float) -> "_Life | None":
         """One call from its beginning to its end; one that is up at `latest_s` stays up."""
@@ -202,29 +215,22 @@ class _Run:
         if not await self.place.is_served(call):
             return None
         self.up.append(call)
-        stay_s = min(stay_s, latest_s - time.monotonic())
-        await asyncio.sleep(max(0.0, stay_s))
-        begin, end = call.first_ns + ONE_S_NS, figures.now_ns()
-        first_ms = (call.first_ns - call.began_ns) / 1e6
+        await asyncio.sleep(max(0.0, min(stay_s, latest_s - time.monotonic())))
+        span = Span(call, call.first_ns + ONE_S_NS, figures.now_ns())
         if time.monotonic() < latest_s:
             self.gone_ms += await self.place.hang_up([call])
             self.up.remove(call)
         else:
             await asyncio.sleep(GRACE_S)
-        heard = call.heard(begin, end) if end - begin > ONE_S_NS else None
-        return _Life(heard, max(0.0, (end - call.first_ns) / 1e9), first_ms)
+        return _Life(span, max(0.0, (span.end_ns - call.first_ns) / 1e9), (call.first_ns - call.began_ns) / 1e6)
 
     async def end(self) -> list[float]:
         """Hangs up all that are still there, at the rate at which they came."""
         return await self.place.hang_up(self.up, 1 / max(self.rung.arrivals, 1.0))
 
     def _look(self) -> usage.Look:
-        look = usage.look(self.place.system.process.pid, self.place.callers.pids)
-        self.processes = list(look.processes.values())
-        return look
-
-    def _generator_percent(self, before: usage.Look, after: usage.Look) -> float:
-        return max(usage.cpu_percent(before, after, [pid]) for pid in self.place.callers.pids)
+        # All of this bench: itself with the stand-in, the system, the generators, the neighbours that it has made.
+        return usage.look(os.getpid())
 
     async def _show(self, stage: str, total_s: float) -> None:
         begun = time.monotonic()
@@ -241,14 +247,14 @@ SAMPLED = 25
 OWN = frozenset({"title", "calls", "calls_up", "seconds", "flow", "provider", "calls_per_process", "priority",
                  "unprivileged", "beside", "churn", "arrivals", "conversations", "generators", "generator_granted",
                  "generator_late_ms", "generator_skipped", "generator_cpu_percent", "arrival_clock",
-                 "machine_busy_percent", "steal_percent", "refused", "refused_because"})  # fmt: skip
+                 "bench_cpu_percent", "machine_busy_percent", "elsewhere_percent",
+                 "steal_percent", "refused", "refused_because"})  # fmt: skip
 """Figures that are not the system's: all that is left of a rung whose generators were not fit."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Life:
-    heard: Heard | None
-    """None for a call that was too short."""
+    span: Span
     seconds: float
     first_ms: float
 
@@ -301,7 +307,7 @@ def _sums(window: Window) -> dict[str, Any]:
         "pace_error_ms": figures.quantiles(np.abs(_joined([one.pace_ms for one in heard]))),
         "gap_ms": figures.quantiles(_joined([one.gap_ms for one in heard])),
         "added_latency_ms": figures.quantiles(_joined([one.latency_ms for one in heard])),
-        "first_frame_ms": figures.quantiles(np.array(window.first_ms)),
+        "first_frame_ms": figures.quantiles(np.array(window.measured.first_ms)),
         "generator_late_ms": figures.quantiles(late),
         "generator_skipped": window.health.skipped,
         "generator_cpu_percent": round(window.health.cpu_percent, 1),
@@ -311,22 +317,25 @@ def _sums(window: Window) -> dict[str, Any]:
         sums["barge_ins"] = len(window.barge_ins)
         sums["barge_ins_unnoticed"] = len(window.barge_ins) - len(silences)
         sums["not_talking_again"] = sum(
-            found.talks_again_ms is None and found.onset_ns < window.end_ns - 3 * ONE_S_NS for found in window.barge_ins
+            found.talks_again_ms is None and found.onset_ns < window.measured.end_ns - 3 * ONE_S_NS
+            for found in window.barge_ins
         )
     return sums
 
 
-def _processes(window: Window, place: Venue) -> dict[str, Any]:
-    before, after = window.before, window.after
-    generators = set(place.callers.pids)
-    system = [found for pid, found in after.processes.items() if pid not in generators]
+def _processes(measured: Measured, place: Venue) -> dict[str, Any]:
+    before, after = measured.before, measured.after
+    system = list(usage.under(after, place.system.process.pid))
     percent = {found.pid: usage.cpu_percent(before, after, [found.pid]) for found in system}
     busy, stolen = usage.machine_percent(before, after)
-    lasted = (window.end_ns - window.begin_ns) / 1e9
+    everything = usage.cpu_percent(before, after, after.processes)
+    lasted = (measured.end_ns - measured.begin_ns) / 1e9
     return {
-        "cpu_percent_per_call": round(sum(percent.values()) * lasted / max(window.calls_s, 1e-9), 4),
+        "cpu_percent_per_call": round(sum(percent.values()) * lasted / max(measured.calls_s, 1e-9), 4),
         "cpu_percent": usage.by_role(system, percent),
+        "bench_cpu_percent": round(usage.cpu_percent(before, after, [os.getpid()]), 1),
         "machine_busy_percent": round(busy, 1),
+        "elsewhere_percent": round(max(0.0, busy - everything / (os.cpu_count() or 1)), 1),
         "steal_percent": round(stolen, 2),
     }
 
@@ -352,7 +361,7 @@ def worst_second(window: Window) -> dict[str, Any]:
     near = np.abs(worst.arrived_ns - middle) <= ONE_S_NS // 2
     points = zip(worst.arrived_ns[near], worst.pace_ms[near], strict=True)
     return {
-        "at_s": round((middle - window.begin_ns) / 1e9, 2),
+        "at_s": round((middle - window.measured.begin_ns) / 1e9, 2),
         "worst_call": [[round((int(at) - middle) / 1e6, 1), round(float(error), 3)] for at, error in points],
         "all_calls": [[place, round(error, 3)] for place, error in sorted(others.items())],
     }

@@ -70,8 +70,16 @@ def everybody() -> dict[int, Process]:
 
 def tree(root: int) -> dict[int, Process]:
     """`root` and all its descendants."""
+    return _under(everybody(), root)
+
+
+def under(look: "Look", root: int) -> Iterable[Process]:
+    """Those of a look that are `root` or its descendants."""
+    return _under(look.processes, root).values()
+
+
+def _under(processes: Mapping[int, Process], root: int) -> dict[int, Process]:
     children = defaultdict(list)
-    processes = everybody()
     for found in processes.values():
         children[found.parent].append(found.pid)
     inside: dict[int, Process] = {}

@@ -13,12 +13,14 @@ from bench.load.callers import Call, NotServed
 from bench.load.figures import Floats
 from bench.load.venue import UP_S, Venue
 
-LEAST_S, MOST_S = 2.0, 240.0
+LEAST_S, MOST_S = 4.0, 240.0
 """How long a call lasts: the sheet keeps the frames of 5.5 minutes, and all of a call's are wanted."""
 EACH_S = 0.1
 """Between the first callers."""
 AGAIN_S = 1.0
 """After a call that was not served, before the same place is tried again."""
+SETTLING_NS = 2_000_000_000
+"""Of a call's beginning, in which the agent's clock finds its place beside the caller's: no grid holds yet."""
 SETTLE_S = 0.3
 """For marks that are on their way."""
 BIN_MS, MOST_MS = 0.05, 200.0
@@ -37,13 +39,14 @@ class Tally:
         self._bins = np.zeros(round(MOST_MS / BIN_MS) + 1, np.int64)
         self._caller_bins = np.zeros_like(self._bins)
 
-    def add(self, heard: figures.Heard, own_late_ms: Floats) -> None:
-        """One call. own_late_ms: how late the generator was with each of the caller's frames."""
+    def add(self, heard: figures.Heard, settled: figures.Heard, own_late_ms: Floats) -> None:
+        """One call. settled: without its beginning. own_late_ms: how late the generator was with each frame."""
         self.counts["calls"] += 1
-        for name in ("frames", "spoken", "lost", "duplicates", "foreign", "late"):
+        for name in ("frames", "spoken", "lost", "duplicates", "foreign"):
             self.counts[name] += getattr(heard, name)
-        self.longest_gap_ms = max(self.longest_gap_ms, float(heard.gap_ms.max(initial=0.0)))
-        _count(self._bins, np.abs(heard.pace_ms))
+        self.counts["late"] += settled.late
+        self.longest_gap_ms = max(self.longest_gap_ms, float(settled.gap_ms.max(initial=0.0)))
+        _count(self._bins, np.abs(settled.pace_ms))
         _count(self._caller_bins, own_late_ms)
 
     def json(self) -> dict[str, Any]:
@@ -79,6 +82,11 @@ class Churn:
         self._mean_s = mean_s
         self._chance = random.Random(seed)
         self._over = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """The callers are going, and no others come."""
+        return self._over.is_set()
 
     async def run(self, seconds: float) -> None:
         """Returns when the last caller has gone."""
@@ -121,8 +129,9 @@ class Churn:
 
     async def _account(self, call: Call) -> None:
         await asyncio.sleep(SETTLE_S)
-        heard = call.heard(call.first_ns, call.over_ns)
-        self.tally.add(heard, figures.health([call.row], call.first_ns, call.over_ns, 0.0).late_ms)
+        begin, end = call.first_ns, call.over_ns
+        settled = call.heard(min(begin + SETTLING_NS, end - 1), end)
+        self.tally.add(call.heard(begin, end), settled, figures.health([call.row], begin, end, 0.0).late_ms)
         call.forget()
 
     async def _wait(self, seconds: float) -> None:

@@ -135,8 +135,8 @@ async def _look(gauge: Gauge, churn: Churn, plan: Plan, looks: list[Look], tell:
     while True:
         due += every
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        if len(churn.open) < plan.calls and not looks:
-            continue  # they are still coming: what grows with them is no leak
+        if churn.is_over or (len(churn.open) < plan.calls and not looks):
+            continue  # they are all going, or still coming: what grows with them is no leak
         looks.append(await asyncio.to_thread(gauge.look, len(churn.open)))
         tell(looks[-1], churn)
 

@@ -10,8 +10,10 @@ MEMORY_FLOOR_KB = 10.0
 """A minute: 14 MB a day, which a weekly restart makes good. Less is not told from a cache that fills."""
 ARENA_KB = 1024.0
 """Python takes memory from the system by so much, so one step of it is no leak, whenever it comes."""
-COUNT_FLOOR = 0.2
-"""Descriptors, segments, processes: a minute. 50 callers who stay a minute each would lose 50 if each left one."""
+COUNT_FLOOR, COUNT_STEP = 0.2, 10.0
+"""Descriptors, segments, processes: a minute, and in all. A call has 20 descriptors in several processes, so the
+numbers go up and down by so many. 50 callers who stay a minute each would leave 50 a minute if each left one, and what
+is left of fewer is seen at the end, when there must be none."""
 
 LOST_SHARE = 0.001
 """Of the callers' frames. What the echo gives up to catch up with a machine that was busy is of this order."""
@@ -41,9 +43,8 @@ def slopes(at_s: Sequence[float], found: Series) -> dict[str, Slope]:
 
 def floor(name: str, found: Slope) -> float:
     """The slope per minute below which a series counts as level."""
-    if not name.endswith("kB"):
-        return COUNT_FLOOR
-    return max(MEMORY_FLOOR_KB, ARENA_KB / found.minutes) if found.minutes > 0 else MEMORY_FLOOR_KB
+    least, step = (MEMORY_FLOOR_KB, ARENA_KB) if name.endswith("kB") else (COUNT_FLOOR, COUNT_STEP)
+    return max(least, step / found.minutes) if found.minutes > 0 else least
 
 
 def leaks(found: Mapping[str, Slope]) -> list[str]:

@@ -38,7 +38,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def up_again(status: SystemStatus) -> bool:
-    """True when whoever was started anew is ready. A system that drains is not ready for callers, and up all the same."""
+    """True when whoever was started anew is ready. One that drains is not ready for callers, and up all the same."""
     return status.warm_audio > 0 and all(actor.state == "ready" for actor in status.actors if actor.role != "audio")
 
 

@@ -62,6 +62,9 @@ def test_when_an_actor_fails_each_of_its_calls_goes_on_elsewhere(dense: System, 
             assert (await visitor.media(call_id, "moved")).reason == f"{name} died"
         await asyncio.gather(*(peer.hear(20) for peer in peers.values()))
         assert name not in await served(visitor)
+        if how is signal.SIGSTOP:
+            assert f"{name}: no progress for " in dense.log()
+            assert "it is stopped" in dense.log()
 
     dense.play(scene)
 

@@ -21,6 +21,7 @@ VERDICTS: dict[str, tuple[tuple[str, float], tuple[str, float], bool, str]] = {
     "traced": (("S", 1.0), ("t", 1.0), True, "stopped"),
     "waits for a lock": (("S", 1.0), ("S", 1.0), True, "sleeps"),
     "waits for a disk": (("R", 1.0), ("D", 1.0), True, "sleeps"),
+    "was starved and sleeps until the next frame": (("R", 1.0), ("S", 1.001), False, "just gone to sleep"),
     "computes without end": (("R", 1.0), ("R", 1.1), True, "computes without end (it ran for 100 of 100 ms)"),
     "computes without end on half a core": (("R", 1.0), ("R", 1.05), True, "computes without end"),
     "never runs": (("R", 1.0), ("R", 1.0), False, "waits for a core (it ran for 0 of 100 ms)"),

@@ -132,6 +132,18 @@ def test_two_answers_are_given_at_once_and_told_apart(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+def test_a_question_that_is_asked_twice_is_answered_once(tmp_path: Path) -> None:
+    async def scene(service: Service, engine: Dictated) -> None:
+        pieces = engine.expect("are you open")
+        await service.ask(question("are you open"))
+        assert await service.ask(question("are you open")) == Done()
+        pieces.put_nowait(None)
+        assert await answered(service, "c1#1.1") == [Generated(request="c1#1.1")]
+        assert len(engine.prompts) == 1 and service.calls_shown == 0
+
+    run(tmp_path, scene)
+
+
 def test_a_cancelled_answer_stops_in_the_middle_and_does_not_end(tmp_path: Path) -> None:
     async def scene(service: Service, engine: Dictated) -> None:
         pieces = engine.expect("tell me a story")

@@ -30,7 +30,7 @@ COUNTS = {"stt": 2, "llm": 2, "tts": 2, "conversation": 1}
 
 def advice(cores: int = 8, density: int = 1) -> Advice:
     outcome = Outcome(Attempt(density, COUNTS), HELD, Figures(calls=22, up=22), (BROKE,))
-    return advise(outcome, [Core((at,)) for at in range(cores)])
+    return advise(outcome, [Core((at,)) for at in range(cores)], 1500.0)
 
 
 @pytest.mark.parametrize(("cores", "density"), [(2, 1), (8, 1), (8, 25)])
@@ -43,6 +43,7 @@ def test_the_yaml_is_a_configuration(tmp_path: Path, cores: int, density: int) -
     assert settings.audio.max_calls == 16
     assert settings.audio.calls_per_process == density
     assert settings.actors.stt.count == 2
+    assert settings.turns.refuse_above_ms == 1500
     assert (settings.actors.stt.cores == "any") == (cores == 2)
     assert "40 % beyond" in text
 
@@ -50,7 +51,7 @@ def test_the_yaml_is_a_configuration(tmp_path: Path, cores: int, density: int) -
 def test_the_yaml_says_the_same_as_the_keys_that_are_written_down() -> None:
     recommended = advice()
     told = yaml.safe_load(as_yaml(recommended, "everything"))
-    for key, value in recommended.keys().items():
+    for key, value in recommended.settings().items():
         found = told
         for name in key:
             found = found[name]
@@ -61,7 +62,7 @@ def test_it_can_be_written_into_the_configuration_that_ships(tmp_path: Path) -> 
     shutil.copytree(SHIPPED.parent / "agents", tmp_path / "agents")
     path = tmp_path / "ai-agent.yaml"
     shutil.copy(SHIPPED, path)
-    persist(path, advice().keys())
+    persist(path, advice().settings())
     settings = load(path).settings
     assert settings.audio.max_calls == 16
     assert settings.actors.llm.cores == advice().places["llm"]
@@ -73,14 +74,14 @@ def test_it_says_what_bound_and_by_how_much() -> None:
 
 
 def test_where_nothing_broke_it_says_that_the_limit_lies_above() -> None:
-    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, None), [Core((0,))])
+    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, None), [Core((0,))], 1500.0)
     assert "the limit lies above" in recommended.why
     assert recommended.calls == 16
 
 
 def test_where_the_callers_gave_up_first_it_says_so() -> None:
     breach = Breach("generator", "this machine cannot generate 22 calls: the callers were 3.0 ms late")
-    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, Figures(calls=22, up=22), (breach,)), [Core((0,))])
+    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, Figures(calls=22, up=22), (breach,)), [Core((0,))], 1500.0)
     assert "the limit of the system lies above" in recommended.why
 
 
@@ -94,3 +95,8 @@ def test_the_rate_that_so_many_can_serve_needs_no_more_of_them() -> None:
     for warm in (2, 5, 20):
         assert warm_for(rate_of(warm, 0.05), 0.05) <= warm
         assert warm_for(rate_of(warm, 0.05) * 1.05, 0.05) > warm
+
+
+def test_where_callers_do_not_talk_nothing_is_said_of_turns() -> None:
+    outcome = Outcome(Attempt(1, {"conversation": 1}), Figures(calls=4, up=4), None)
+    assert ("turns", "refuse_above_ms") not in advise(outcome, [Core((0,))], 1500.0).settings()

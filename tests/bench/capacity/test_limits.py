@@ -33,6 +33,7 @@ def test_what_is_within_all_limits_breaks_none() -> None:
         ({"up": 9, "refused": ("full",)}, "refused"),
         ({"ended": 1}, "ended"),
         ({"unanswered": 1}, "unanswered"),
+        ({"talkers": 10, "turns": 9}, "unanswered"),
     ],
 )
 def test_each_limit_is_noticed(changes: dict[str, Any], name: str) -> None:

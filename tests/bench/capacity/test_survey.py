@@ -52,16 +52,20 @@ def test_one_call_and_then_two_hold_and_are_written_into_the_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = copied(tmp_path)
-    given = ["--config", str(path), "--seconds", "2", "--most", "2", "--dense", "1", "--json", "--persist", *LENIENT]
-    code = command.run(words(*given))
+    given = ["--config", str(path), "--seconds", "2", "--most", "2", "--dense", "1", "--calls", "2"]
+    code = command.run(words(*given, "--json", "--persist", *LENIENT))
     told = capsys.readouterr()
     made = json.loads(told.out)
     assert [rung["calls"] for rung in made["rungs"][:1]] == [1], told.err
     assert made["rungs"][-1]["calls"] == 2, told.err
-    assert code == 0, told.err
+    assert code == command.NOT_FINE, "1 call is recommended, and 2 are wanted"
+    assert made["ok"], told.err
+    assert "not enough" in told.err
     assert made["recommendation"]["settings"]["audio.max_calls"] == 1
     assert "the limit lies above" in made["recommendation"]["why"]
     assert made["check"]["held"]
+    assert all(rung["turns"] >= rung["calls"] and rung["turn_p95_ms"] > 0 for rung in made["rungs"])
+    assert made["recommendation"]["settings"]["turns.refuse_above_ms"] == 20_000
     assert sum(rung["cpu"]["audio"] for rung in made["rungs"]) > 0
     assert load(path).settings.audio.max_calls == 1
     assert path.read_text().startswith("# mine\n")
@@ -72,5 +76,12 @@ def test_a_sentence_that_cannot_be_spoken_is_wrong_use(tmp_path: Path, capsys: p
     assert "nothing to hear" in capsys.readouterr().err
 
 
-def test_more_calls_than_the_configuration_allows_is_wrong_use(tmp_path: Path) -> None:
-    assert command.run(words("--config", str(copied(tmp_path)), "--most", "1001")) == command.WRONG_USE
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--most", "1001"), ("--calls", "-1"), ("--dense", "501"), ("--tries", "0"), ("--seconds", "300")],
+)
+def test_what_cannot_be_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    assert command.run(words("--config", str(copied(tmp_path)), option, value)) == command.WRONG_USE
+    assert f"{option} is {value}" in capsys.readouterr().err

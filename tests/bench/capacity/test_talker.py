@@ -89,6 +89,17 @@ def test_a_turn_without_an_answer_is_counted_and_the_caller_speaks_again() -> No
     assert len(line.said) == 2
 
 
+def test_who_still_waits_has_waited_for_so_long() -> None:
+    line = after_the_greeting()
+    assert line.talker.waiting(line.now) is None
+    line.says_it()
+    said = line.now
+    line.until(said + 3 * S)
+    waiting = line.talker.waiting(line.now)
+    assert waiting is not None
+    assert (waiting.speech_end_ns, waiting.latency_ms) == (said, 3000.0)
+
+
 def test_an_agent_without_a_greeting_is_spoken_to_after_a_while() -> None:
     line = Line()
     line.until(ANSWER_NS + 3 * S)

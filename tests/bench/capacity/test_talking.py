@@ -11,7 +11,7 @@ MS = 1_000_000
 
 def timed(decided_ms: int, heard_ms: int) -> TurnTimed:
     return TurnTimed(
-        at_ns=0,
+        at_ns=1500 * MS,
         turn=1,
         last_speech_ns=0,
         decided_ns=decided_ms * MS,
@@ -30,6 +30,7 @@ def timed(decided_ms: int, heard_ms: int) -> TurnTimed:
         (401, 406, 6.0),  # as it is with one call
         (401, 901, 501.0),  # the recogniser is behind
         (705, 710, 10.0),  # it had no word yet when the first silence was over: that is a rule
+        (401, 0, 1100.0),  # the filler came first, after 1500 ms
         (560, 570, 170.0),  # the conversation heard the silence late
     ],
 )
