@@ -352,6 +352,9 @@ class Calls:
             view = rings.Rings(call.segment)
         except FileNotFoundError:
             log.warning("call %s: somebody has removed its rings from shared memory", call.call_id)
+        except OSError as error:
+            # No descriptor is left for it. The bells wake them all the same, and the call's end is told on the bus.
+            log.warning("call %s: its rings cannot be marked as closed: %s", call.call_id, error)
         else:
             view.mark_closed()
             view.close()

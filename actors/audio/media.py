@@ -70,6 +70,8 @@ class Media:
             grid[DUE] = grid[HEARD] = time.monotonic_ns()
         else:
             grid[TAKEOVERS] += 1
+        self.beat_ns = 1
+        """What the clock is aligned to; set by who serves several calls."""
         self._pacer = Pacer(grid[DUE], settings.audio.catch_up_frames)
 
     @property
@@ -187,7 +189,7 @@ class Media:
             self._hear(self._silence[audiosocket.HEADER_BYTES :], now_ns, gap=True)
         if self.eager and len(self._arrivals) >= EAGER_FRAMES:
             self.eager = False
-            self._pacer.due_ns = aligned(now_ns, self._arrivals)
+            self._pacer.due_ns = aligned(now_ns, self._arrivals, self.beat_ns)
 
     def _send(self, message: bytes, now_ns: int) -> None:
         # Header and payload in one send: Asterisk gives up on a payload that is 5 ms behind its header. What did not

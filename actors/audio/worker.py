@@ -16,6 +16,7 @@ from pathlib import Path
 
 from actors import scheduling
 from actors.audio.media import Media, MediaOver
+from actors.audio.pacer import BEAT_NS
 from config.load import load
 from config.schema import Settings
 from ipc import descriptors, flight, logs
@@ -130,6 +131,9 @@ class Worker:
         bells = [Bell(descriptor) for descriptor in files[1:]]
         media = self._calls[message.call_id] = Media(connection, message.segment, bells, self._settings)
         heapq.heappush(self._clock, (media.due_ns, next(self._order), message.call_id, media))
+        if len(self._calls) > 1:
+            for each in self._calls.values():
+                each.beat_ns = BEAT_NS
         if media.eager:
             # Edge-triggered: half a frame that stays in the socket does not wake us again and again.
             self._arrivals.register(connection, select.EPOLLIN | select.EPOLLET)
