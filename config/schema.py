@@ -88,6 +88,13 @@ class Actor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Their niceness: higher yields to others. Below 0 needs the right to ask for it."""
 
 
+class ConversationActor(Actor, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The processes that take turns: callers wait for them."""
+
+    nice: Nice = -5
+    """Their niceness: below the others', so that no other program makes a caller wait. Where that is not allowed: 0."""
+
+
 class ModelActor(Actor, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes of one role that computes much: one model a process."""
 
@@ -107,7 +114,7 @@ class Restart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Actors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes that think: how many of each, on which cores, and when one counts as dead."""
 
-    conversation: Actor = Actor()
+    conversation: ConversationActor = ConversationActor()
     """Turn-taking and tools. One process serves many calls."""
     stt: ModelActor = ModelActor(count=2)
     """Speech recognition."""

@@ -45,7 +45,7 @@ def set_slice(nanoseconds: int) -> bool:
         return False
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     attr = _ATTR.pack(_ATTR.size, os.SCHED_OTHER, 0, nice, 0, nanoseconds, 0, 0)
-    return _libc.syscall(number, 0, attr, 0) == 0
+    return bool(_libc.syscall(number, 0, attr, 0) == 0)
 
 
 def _prctl(option: int, value: int) -> None:

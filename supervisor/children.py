@@ -287,7 +287,12 @@ class Children:
             self._changed.set()
 
     def _start(self, spec: ChildSpec) -> None:
-        ours, theirs = descriptors.pair() if spec.role == NURSERY else (None, None)
+        try:
+            ours, theirs = descriptors.pair() if spec.role == NURSERY else (None, None)
+        except OSError as error:
+            ending = Ending(abnormal=True, reason=f"could not be started: {error.strerror}")
+            asyncio.get_running_loop().call_soon(self._ended, spec.name, ending)
+            return
         lifeline = self.lifeline(spec, control_fd=theirs.fileno() if theirs else -1)
         try:
             process = Process.spawn(spec.module, spec.arguments, lifeline, self._ended)

@@ -16,8 +16,8 @@ from ipc.bus import NoAnswer, Refused
 from ipc.orders import ActorStatus, SystemStatus
 from supervisor.instance import segment_prefix
 
-FULL_S = 60.0
-"""To full strength: Asterisk is tried again every 30 s at the latest, the rest takes seconds."""
+FULL_S = 90.0
+"""To full strength: most takes seconds, Asterisk is tried again every 30 s, a role that was given up after 60 s."""
 LOOK_S = 0.1
 ANSWER_S = 2.0
 """For a status: a supervisor that is stopped or is starting anew gives none."""
@@ -68,9 +68,18 @@ class Scene:
         """Raises `NoAnswer`."""
         return await self.place.system.status(ANSWER_S)
 
+    async def status_in_the_end(self) -> SystemStatus:
+        """Asks again where an answer was lost with the supervisor's former life. Raises `NotBack`."""
+        deadline = time.monotonic() + FULL_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(NoAnswer, Refused):
+                return await self.status()
+        raise NotBack(f"the supervisor has not answered for {FULL_S:g} s")
+
     async def actors(self, role: str) -> list[ActorStatus]:
         """Those that are ready; of the role audio, those that serve a call."""
-        found = [actor for actor in (await self.status()).actors if actor.role == role and actor.state == "ready"]
+        found = [actor for actor in (await self.status_in_the_end()).actors if actor.role == role]
+        found = [actor for actor in found if actor.state == "ready"]
         return [actor for actor in found if actor.calls] if role == "audio" else found
 
     async def served_by(self, actors: Iterable[ActorStatus]) -> set[Call]:

@@ -91,7 +91,11 @@ async def _until_connected(scene: Scene) -> None:
 
 
 async def restart_house(scene: Scene, strike: Strike) -> None:
-    before = {actor.name: actor for actor in (await scene.status()).actors if actor.role not in ("audio", "supervisor")}
+    before = {
+        actor.name: actor
+        for actor in (await scene.status_in_the_end()).actors
+        if actor.role not in ("audio", "supervisor")
+    }
     serving = {actor.pid for actor in await scene.actors("audio")}
     everybody = await scene.served_by(before.values())
     strike.begins(everybody)

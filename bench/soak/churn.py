@@ -36,6 +36,8 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         """Why calls were not served or were dropped."""
         self.longest_gap_ms = 0.0
+        self.most_lost = 0
+        """Frames of one caller: whether all lose a few, or one loses many."""
         self._bins = np.zeros(round(MOST_MS / BIN_MS) + 1, np.int64)
         self._caller_bins = np.zeros_like(self._bins)
 
@@ -45,6 +47,7 @@ class Tally:
         for name in ("frames", "spoken", "lost", "duplicates", "foreign"):
             self.counts[name] += getattr(heard, name)
         self.counts["late"] += settled.late
+        self.most_lost = max(self.most_lost, heard.lost)
         self.longest_gap_ms = max(self.longest_gap_ms, float(settled.gap_ms.max(initial=0.0)))
         _count(self._bins, np.abs(settled.pace_ms))
         _count(self._caller_bins, own_late_ms)
@@ -52,6 +55,7 @@ class Tally:
     def json(self) -> dict[str, Any]:
         return {
             **self.counts,
+            "most_lost_of_one_call": self.most_lost,
             "reasons": dict(self.reasons),
             "longest_gap_ms": round(self.longest_gap_ms, 2),
             "pace_ms": {name: quantile(self._bins, share) for name, share in (("p50", 0.5), ("p99", 0.99))},

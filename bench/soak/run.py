@@ -76,7 +76,8 @@ class Soak:
         lines = [
             f"{plan.minutes:g} minutes, {plan.calls} calls at a time of {plan.mean_s:g} s on average: {tally['calls']}"
             f" calls served, {tally.get('refused', 0)} not, {tally.get('dropped', 0)} dropped",
-            f"callers' frames lost {tally['lost']} of {tally['spoken']}, in another's ear {tally['foreign']}; pacing"
+            f"callers' frames lost {tally['lost']} of {tally['spoken']} (at most {tally['most_lost_of_one_call']} of"
+            f" one call), in another's ear {tally['foreign']}; pacing"
             f" p50 {tally['pace_ms']['p50']:g} ms, p99 {tally['pace_ms']['p99']:g} ms (the generator itself:"
             f" {tally['generator_late_p99_ms']:g} ms), longest gap {tally['longest_gap_ms']:g} ms",
             "",
