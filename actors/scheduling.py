@@ -9,8 +9,8 @@ from ipc.lifeline import NICE_REMEDY, REALTIME_REMEDY, Placement
 log = logging.getLogger(__name__)
 
 SLICE_NS = 100_000
-"""Of CPU at a time, for whoever is urgent and not real-time: the least that the kernel takes. An audio actor needs 60 to
-150 us for a frame, a conversation 15, and is then served before those who want the usual 3 ms."""
+"""Of CPU at a time, for whoever is urgent and not real-time: the least that the kernel takes. An audio actor needs 40
+to 150 us for a frame, a conversation 15, and is then served before those who want the usual 3 ms."""
 
 
 def take(placement: Placement) -> str:

@@ -43,7 +43,7 @@ class EarWriter:
         rings = self._rings
         index = rings.words[_EAR_WRITTEN]
         flags = (_SPEECH if speech else 0) | (_GAP if gap else 0)
-        at = rings.ear_slot(index)
+        at = rings.ear_at + index % EAR_SLOTS * rings.stride
         rings.write_slot(at, pcm, index + 1, captured_ns, 0, level, flags, ord(digit) if digit else 0)
         rings.words[_EAR_WRITTEN] = index + 1
         return index
@@ -72,13 +72,13 @@ class EarReader:
         while self.position < rings.words[_EAR_WRITTEN]:
             wanted = self.position
             for _ in range(READ_AGAIN):
-                head, pcm, intact = rings.copy_slot(rings.ear_slot(wanted))
+                head, pcm, intact = rings.copy_slot(rings.ear_at + wanted % EAR_SLOTS * rings.stride)
                 if intact and head[0] >= wanted + 1:
                     break
                 self.torn += 1
             if intact and head[0] == wanted + 1:
                 self.position = wanted + 1
-                _, captured_ns, _, level, _, flags, digit = head
+                _, captured_ns, _, level, _, flags, digit, _ = head
                 return Frame(
                     wanted, pcm, captured_ns, level, bool(flags & _SPEECH), bool(flags & _GAP), chr(digit).strip("\0")
                 )

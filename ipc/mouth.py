@@ -97,7 +97,7 @@ class MouthWriter:
             return False
         samples = len(pcm) // 2
         offset = self.offset(generation)
-        at = rings.mouth_slot(index)
+        at = rings.mouth_at + index % MOUTH_SLOTS * rings.stride
         rings.write_slot(at, bytes(pcm), index + 1, now_ns, generation, 0.0, _END if end else 0, 0)
         words[_MOUTH_WRITING] = generation
         words[_MOUTH_OFFSET] = offset + samples
@@ -136,21 +136,16 @@ class MouthReader:
         audible = words[_MOUTH_GENERATION]
         if audible != self._generation:
             self._generation, self.mid_clause = audible, False
-        written = words[_MOUTH_WRITTEN]
-        if index >= written:
-            return None
-        try:
-            while index < written:
-                head, pcm, intact = rings.copy_slot(rings.mouth_slot(index))
-                index += 1
-                if not intact or head[0] != index:
-                    self.corrupt += 1
-                elif head[2] == audible:
-                    self.mid_clause = not head[5] & _END
-                    return pcm, audible
-            return None
-        finally:
+        while index < words[_MOUTH_WRITTEN]:
+            head, pcm, intact = rings.copy_slot(rings.mouth_at + index % MOUTH_SLOTS * rings.stride)
+            index += 1
             words[_MOUTH_READ] = index
+            if not intact or head[0] != index:
+                self.corrupt += 1
+            elif head[2] == audible:
+                self.mid_clause = not head[5] & _END
+                return pcm, audible
+        return None
 
     def note_played(self, generation: int, samples: int, now_ns: int) -> None:
         """Publishes that these samples of this generation are on the wire."""
@@ -161,7 +156,7 @@ class MouthReader:
             record = rings.read_record(at, _PLAYED)
             before, first_ns = record[1:3] if record and record[0] == generation + 1 else (0, now_ns)
         self._played = (generation, before + samples, first_ns)
-        rings.write_record(at, _PLAYED, generation + 1, before + samples, first_ns, now_ns)
+        rings.write_record(at, _PLAYED.pack(generation + 1, before + samples, first_ns, now_ns))
 
     def publish(self) -> None:
         """Shows `grid` to readers and to a successor. No word of it is ever seen half-written; two words may be of
@@ -173,9 +168,8 @@ class MouthReader:
         micros = late_ns // 1000
         octave = micros.bit_length()
         # The three bits below the leading one give the eighth of the octave.
-        eighth = (micros >> (octave - 4) & 7) if octave >= 4 else 0
-        bucket = min(octave * 8 + eighth, LATENESS_BUCKETS - 1)
-        self._rings.words[_LATENESS_AT // 8 + bucket] += 1
+        bucket = octave * 8 + (micros >> (octave - 4) & 7) if octave >= 4 else octave * 8
+        self._rings.words[_LATENESS_AT // 8 + (bucket if bucket < LATENESS_BUCKETS else LATENESS_BUCKETS - 1)] += 1
 
 
 class MouthGauge:

@@ -6,7 +6,7 @@
     +------+------------------------------------------------------------------+--------------------+-----------------+
     |    0 | magic, version, rate, slot bytes, ear slots, mouth slots         | maker, once        | everybody       |
     |   64 | closed                                                           | supervisor         | everybody       |
-    |   72 | which of the ear's bells somebody listens for, a word each       | their listeners    | audio actor     |
+    |   72 | which of the bells somebody listens for, a byte each             | their listeners    | audio actor     |
     |  128 | ear: written                                                     | audio actor        | ear readers     |
     |  192 | mouth: written, generation, samples written of this generation   | mouth writer       | pacer, writer   |
     |  256 | mouth: generation that may be heard                              | conversation       | pacer, writer   |
@@ -65,9 +65,11 @@ EAR_BELLS = 3
 _HEADER = struct.Struct("<8sIIIII")
 _SLOT = struct.Struct("<QqIfHBB")
 _CRC = struct.Struct("<I")
-_SLOT_HEAD = _SLOT.size + _CRC.size
+_SLOT_AND_CRC = struct.Struct(_SLOT.format + "I")
+_CRC_AT = _SLOT.size
+_SLOT_HEAD = _SLOT_AND_CRC.size
 _CLOSED = 64 // 8
-_LISTENED = 72 // 8
+_LISTENED_AT = 72
 _SLOTS_AT = 4096
 
 READ_AGAIN = 8
@@ -140,8 +142,9 @@ class Rings:
         self.stride: int = _SLOT_HEAD + payload
         self.buf = buf
         self.words: memoryview[int] = buf[:_SLOTS_AT].cast("Q")
-        self._ear_at = _SLOTS_AT
-        self._mouth_at: int = _SLOTS_AT + EAR_SLOTS * self.stride
+        self.ear_at = _SLOTS_AT
+        """Where the ear's first slot is; the next is a `stride` further."""
+        self.mouth_at: int = _SLOTS_AT + EAR_SLOTS * self.stride
 
     def close(self) -> None:
         self.words.release()
@@ -156,26 +159,21 @@ class Rings:
         self.words[_CLOSED] = 1
 
     def listen(self, bell: int) -> None:
-        """Has the audio actor ring this one of `BELLS`; a bell that nobody listens for costs 1 us a frame unheard.
+        """Has the audio actor ring this one of `BELLS`: each costs it 1 to 3 us a frame, heard or not.
 
         It is never taken back: a reader that comes later must not be made deaf by one that leaves late.
         """
-        self.words[_LISTENED + bell] = 1
+        self.buf[_LISTENED_AT + bell] = 1
 
-    def listened(self, bell: int) -> bool:
-        return self.words[_LISTENED + bell] != 0
-
-    def ear_slot(self, index: int) -> int:
-        return self._ear_at + index % EAR_SLOTS * self.stride
-
-    def mouth_slot(self, index: int) -> int:
-        return self._mouth_at + index % MOUTH_SLOTS * self.stride
+    @property
+    def listened(self) -> int:
+        """Bells that somebody listens for: 1 for the first of `BELLS`, 256 for the second, and so on; their sum."""
+        return self.words[_LISTENED_AT // 8]
 
     # -- records: a struct and its checksum, read again until they agree
 
-    def write_record(self, at: int, layout: struct.Struct, *fields: int) -> None:
-        body = layout.pack(*fields)
-        self.buf[at : at + layout.size + _CRC.size] = body + _CRC.pack(zlib.crc32(body))
+    def write_record(self, at: int, body: bytes) -> None:
+        self.buf[at : at + len(body) + _CRC.size] = body + _CRC.pack(zlib.crc32(body))
 
     def read_record(self, at: int, layout: struct.Struct) -> tuple[int, ...] | None:
         """None when it was never written, or its writer died in the middle of it."""
@@ -193,13 +191,12 @@ class Rings:
         slot = head + _CRC.pack(zlib.crc32(pcm, zlib.crc32(head))) + pcm
         self.buf[at : at + len(slot)] = slot
 
-    def copy_slot(self, at: int) -> tuple[tuple[int, int, int, float, int, int, int], bytes, bool]:
-        """The slot's header, its samples, and whether the checksum says that they belong together."""
+    def copy_slot(self, at: int) -> tuple[tuple[int, int, int, float, int, int, int, int], bytes, bool]:
+        """The slot's header and its checksum, its samples, and whether the checksum says that they belong together."""
         copy = bytes(self.buf[at : at + self.stride])
-        head = _SLOT.unpack_from(copy)
+        head = _SLOT_AND_CRC.unpack_from(copy)
         pcm = copy[_SLOT_HEAD : _SLOT_HEAD + head[4] * 2]
-        crc = zlib.crc32(pcm, zlib.crc32(copy[: _SLOT.size]))
-        return head, pcm, crc == _CRC.unpack_from(copy, _SLOT.size)[0]
+        return head, pcm, zlib.crc32(pcm, zlib.crc32(copy[:_CRC_AT])) == head[7]
 
 
 def _check(name: str, magic: bytes, version: int, shape: tuple[int, int, int, int], size: int) -> None:

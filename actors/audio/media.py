@@ -10,13 +10,14 @@ import socket
 import time
 
 from actors.audio import audiosocket
+from actors.audio.audiosocket import HEADER_BYTES
 from actors.audio.pacer import Pacer, aligned
 from actors.audio.vad import SILENCE_DBFS, VoiceDetector
 from config.schema import Settings
 from ipc.ear import EarWriter
 from ipc.messages import EndReason
 from ipc.mouth import CORRUPT, DUE, HEARD, RECEIVED, SENT, SKIPPED, TAKEOVERS, UNDERRUNS, VOICED, MouthReader
-from ipc.rings import EAR_BELLS, FRAME_NS, Bell, Rings
+from ipc.rings import BELLS, EAR_BELLS, FRAME_NS, Bell, Rings
 
 GAP_AFTER_NS = 3 * FRAME_NS
 """A peer that sent nothing for this long is silent (a phone that suppresses silence, or holds): the ear goes on without
@@ -24,6 +25,9 @@ it. Asterisk's own frames come up to 28 ms apart (p99)."""
 
 STUCK_NS = 2_000_000_000
 """A peer that has left half a frame, or has not taken ours, for this long is not coming back."""
+
+SPACE_LISTENED = 1 << 8 * BELLS.index("mouth.space")
+"""Of `Rings.listened`."""
 
 EAGER_FRAMES = 25
 """So many of the peer's first frames are read as they come. Then the clock is aligned to them, and one waking up for
@@ -50,11 +54,13 @@ class Media:
         self._ear = EarWriter(self._rings)
         self._mouth = MouthReader(self._rings)
         self._bells = bells
-        self._ear_bells = [(index, bell.descriptor) for index, bell in enumerate(bells[:EAR_BELLS])]
+        self._listened = 0
+        self._rung: tuple[int, ...] = ()
+        """The ear's bells that somebody listens for."""
         self._space_bell = bells[-1].descriptor
         self._detector = VoiceDetector(self._rings.rate, settings.vad)
         self._header = audiosocket.audio_header(self._rings.rate, self._rings.payload)
-        self._size = self._rings.payload + audiosocket.HEADER_BYTES
+        self._size = self._rings.payload + HEADER_BYTES
         self._silence = self._header + bytes(self._rings.payload)
         self._buffer = memoryview(bytearray(audiosocket.LARGEST_FRAME))
         self._rest = b""
@@ -70,8 +76,6 @@ class Media:
             grid[DUE] = grid[HEARD] = time.monotonic_ns()
         else:
             grid[TAKEOVERS] += 1
-        self.beat_ns = 1
-        """What the clock is aligned to; set by who serves several calls."""
         self._pacer = Pacer(grid[DUE], settings.audio.catch_up_frames)
 
     @property
@@ -89,10 +93,12 @@ class Media:
             return
         except OSError as error:
             raise MediaOver("closed by peer", str(error)) from error
-        if count == self._size and self._buffer[: audiosocket.HEADER_BYTES] == self._header:
-            # The usual case, and nothing else: one frame of ours, written before it is taken from the socket.
-            self._take_audio(bytes(self._buffer[audiosocket.HEADER_BYTES : count]), now_ns)
-            self.connection.recv_into(self._buffer, count)
+        buffer = self._buffer
+        if count == self._size and buffer[:HEADER_BYTES] == self._header and not self._rest:
+            # The usual case: one whole frame, which is in the ear before it is taken from the socket.
+            self._hear(bytes(buffer[HEADER_BYTES:count]), now_ns)
+            self._note_arrival(now_ns)
+            self.connection.recv_into(buffer, count)
             self._half_since = 0
         else:
             self._take_all(count, now_ns)
@@ -103,7 +109,7 @@ class Media:
         used = 0
         for frame in audiosocket.frames(self._buffer[:count]):
             self._take(frame, now_ns)
-            used += audiosocket.HEADER_BYTES + len(frame.payload)
+            used += HEADER_BYTES + len(frame.payload)
         if used:
             self.connection.recv_into(self._buffer, used)
             self._half_since = 0
@@ -126,30 +132,34 @@ class Media:
         self._take_audio(frame.payload, now_ns)
 
     def _take_audio(self, pcm: bytes, now_ns: int) -> None:
+        pcm = self._rest + pcm
         size = self._rings.payload
-        if self._rest or len(pcm) != size:
-            pcm = self._rest + pcm
-            whole = len(pcm) - len(pcm) % size
-            for start in range(0, whole, size):
-                self._hear(pcm[start : start + size], now_ns)
-            self._rest = pcm[whole:]
-        else:
-            self._hear(pcm, now_ns)
+        whole = len(pcm) - len(pcm) % size
+        for start in range(0, whole, size):
+            self._hear(pcm[start : start + size], now_ns)
+        self._rest = pcm[whole:]
+        self._note_arrival(now_ns)
+
+    def _note_arrival(self, now_ns: int) -> None:
+        self._grid[HEARD] = now_ns
+        self._grid[RECEIVED] += 1
         if self.eager:
             self._arrivals.append(now_ns)
-        grid = self._grid
-        grid[HEARD] = now_ns
-        grid[RECEIVED] += 1
 
     def _hear(self, pcm: bytes, now_ns: int, *, gap: bool = False) -> None:
         level, speech = (SILENCE_DBFS, False) if gap else self._detector.hear(pcm)
-        # A frame has room for one digit; keys that came together are on frames that follow each other.
-        self._ear.write(pcm, captured_ns=now_ns, level=level, speech=speech, gap=gap, digit=self._digits[:1])
+        digit = ""
         if self._digits:
-            self._digits = self._digits[1:]
-        for index, descriptor in self._ear_bells:
-            if self._rings.listened(index):
-                os.eventfd_write(descriptor, 1)
+            # A frame has room for one; keys that came together are on frames that follow each other.
+            digit, self._digits = self._digits[0], self._digits[1:]
+        self._ear.write(pcm, captured_ns=now_ns, level=level, speech=speech, gap=gap, digit=digit)
+        if self._rings.listened != self._listened:
+            self._listened = listened = self._rings.listened
+            self._rung = tuple(
+                bell.descriptor for number, bell in enumerate(self._bells[:EAR_BELLS]) if listened >> 8 * number & 1
+            )
+        for descriptor in self._rung:
+            os.eventfd_write(descriptor, 1)
 
     # -- to the caller
 
@@ -176,20 +186,21 @@ class Media:
                 mouth.note_played(generation, len(pcm) // 2, now_ns)
             mouth.note_lateness(max(0, now_ns - due_ns))
             due_ns += FRAME_NS
-        if mouth.slot != slot:
+        if mouth.slot != slot and self._rings.listened & SPACE_LISTENED:
             # Also where all were discarded: a synthesiser that waits for room learns of the flush by this.
             os.eventfd_write(self._space_bell, 1)
         grid[DUE] = self._pacer.due_ns
         grid[SENT] += send
-        grid[SKIPPED] += skipped
-        grid[CORRUPT] += mouth.corrupt - corrupt
+        if skipped or mouth.corrupt != corrupt:
+            grid[SKIPPED] += skipped
+            grid[CORRUPT] += mouth.corrupt - corrupt
         mouth.publish()
         self.receive(now_ns)
         if now_ns - grid[HEARD] > GAP_AFTER_NS:
-            self._hear(self._silence[audiosocket.HEADER_BYTES :], now_ns, gap=True)
+            self._hear(self._silence[HEADER_BYTES:], now_ns, gap=True)
         if self.eager and len(self._arrivals) >= EAGER_FRAMES:
             self.eager = False
-            self._pacer.due_ns = aligned(now_ns, self._arrivals, self.beat_ns)
+            self._pacer.due_ns = aligned(now_ns, self._arrivals)
 
     def _send(self, message: bytes, now_ns: int) -> None:
         # Header and payload in one send: Asterisk gives up on a payload that is 5 ms behind its header. What did not

@@ -24,9 +24,13 @@ class Pacer:
 
         Moves the grid past both.
         """
-        if now_ns < self.due_ns:
+        late = now_ns - self.due_ns
+        if late < 0:
             return 0, 0
-        due = (now_ns - self.due_ns) // FRAME_NS + 1
+        if late < FRAME_NS:
+            self.due_ns += FRAME_NS
+            return 1, 0
+        due = late // FRAME_NS + 1
         send = min(due, self.catch_up + 1)
         self.due_ns += due * FRAME_NS
         return send, due - send
@@ -37,19 +41,20 @@ LAG_NS = 2_000_000
 
 
 BEAT_NS = 1_000_000
-"""In an actor of several calls all grids lie on whole milliseconds, so that it wakes up for several at once: 39 us of
-CPU a frame instead of 50 with a hundred calls, for a pacing error of 0.8 ms instead of 0.2 ms (p99)."""
+"""All grids lie on whole milliseconds: an actor wakes up for several of its calls at once, and a core for several
+actors: 39 us of CPU a frame instead of 50 with a hundred calls to an actor, 144 instead of 163 with a hundred actors.
+The price is a pacing error of 0.5 ms instead of 0.2 ms (p99)."""
 
 
-def aligned(now_ns: int, arrivals: Sequence[int], beat_ns: int = 1) -> int:
+def aligned(now_ns: int, arrivals: Sequence[int]) -> int:
     """When the next frame is due on a grid that lies just behind the caller's frames: one waking up serves both.
 
     Within 20 ms from now: right after a frame, the next one comes too early by that much, and never too late.
     `arrivals`: when the caller's frames came, in ns, at least one. Their usual phase is the median, and a burst or a
-    late one does not move it. The grid lies on whole beats, the next one behind them.
+    late one does not move it. The grid lies on the next whole millisecond.
     """
     first = arrivals[0]
     half = FRAME_NS // 2
     usual = first + int(median((arrival - first + half) % FRAME_NS - half for arrival in arrivals))
-    behind = -(-(usual + LAG_NS) // beat_ns) * beat_ns
+    behind = -(-(usual + LAG_NS) // BEAT_NS) * BEAT_NS
     return now_ns + (behind - now_ns) % FRAME_NS

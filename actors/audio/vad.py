@@ -51,18 +51,20 @@ class VoiceDetector:
         """Level in dBFS of the next 20 ms, and whether they are speech."""
         level = level_dbfs(pcm)
         settings = self._settings
-        loud = level > settings.floor_dbfs and level > self.floor + settings.margin_db
-        speech = loud and self._detector.is_speech(pcm, self._rate)
+        speech = (
+            level > settings.floor_dbfs
+            and level > self.floor + settings.margin_db
+            and self._detector.is_speech(pcm, self._rate)
+        )
         if level < self.floor:
             self.floor = max(self.floor + (level - self.floor) * _FLOOR_FALLS, _QUIETEST_FLOOR)
         elif not speech:
             self.floor += _FLOOR_RISES_DB
-        self._watch_for_steady_noise(level)
-        return level, speech
-
-    def _watch_for_steady_noise(self, level: float) -> None:
+        # A noise that never pauses is none of the caller's, whatever the detector says.
         self._window += 1
-        self._quietest = min(self._quietest, level)
+        if level < self._quietest:
+            self._quietest = level
         if self._window == _FLOOR_WINDOW:
             self.floor = max(self.floor, self._quietest)
             self._window, self._quietest = 0, 0.0
+        return level, speech

@@ -9,19 +9,17 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable
 from functools import cache
 from itertools import count
 from pathlib import Path
 
 from actors import scheduling
 from actors.audio.media import Media, MediaOver
-from actors.audio.pacer import BEAT_NS
 from config.load import load
 from config.schema import Settings
 from ipc import descriptors, flight, logs
 from ipc.lifeline import ORPHANED, Lifeline
-from ipc.messages import AttachMedia, DetachMedia, EndReason, MediaEnded
+from ipc.messages import AttachMedia, DetachMedia, MediaEnded
 from ipc.progress import Progress, State
 from ipc.rings import Bell
 
@@ -92,8 +90,12 @@ class Worker:
             if self._calls.get(call_id) is not media:
                 heapq.heappop(clock)
                 continue
-            self._flight.tick(due + late, late, len(self._calls))
-            self._do(call_id, media.tick)
+            now = due + late
+            self._flight.tick(now, late, len(self._calls))
+            try:
+                media.tick(now)
+            except MediaOver as over:
+                self._end(call_id, over)
             heapq.heapreplace(clock, (media.due_ns, order, call_id, media))
             if self._eager and not media.eager:
                 self._forget_arrivals(media)
@@ -102,17 +104,14 @@ class Worker:
         """Calls that have just begun: their frames are read as they come."""
         for descriptor, _ in self._arrivals.poll(0):
             call_id = self._eager[descriptor]
-            self._do(call_id, self._calls[call_id].receive)
+            try:
+                self._calls[call_id].receive(time.monotonic_ns())
+            except MediaOver as over:
+                self._end(call_id, over)
 
     def _forget_arrivals(self, media: Media) -> None:
         if self._eager.pop(media.connection.fileno(), None) is not None:
             self._arrivals.unregister(media.connection)
-
-    def _do(self, call_id: str, work: Callable[[int], None]) -> None:
-        try:
-            work(time.monotonic_ns())
-        except MediaOver as over:
-            self._end(call_id, over.reason, over.detail)
 
     def _obey(self) -> None:
         received = descriptors.receive(self._control)
@@ -124,16 +123,13 @@ class Worker:
             self._attach(message, files)
         elif isinstance(message, DetachMedia) and message.call_id in self._calls:
             self._calls[message.call_id].terminate()
-            self._end(message.call_id, "detached", "")
+            self._end(message.call_id, MediaOver("detached"))
 
     def _attach(self, message: AttachMedia, files: list[int]) -> None:
         connection = socket.socket(fileno=files[0])
         bells = [Bell(descriptor) for descriptor in files[1:]]
         media = self._calls[message.call_id] = Media(connection, message.segment, bells, self._settings)
         heapq.heappush(self._clock, (media.due_ns, next(self._order), message.call_id, media))
-        if len(self._calls) > 1:
-            for each in self._calls.values():
-                each.beat_ns = BEAT_NS
         if media.eager:
             # Edge-triggered: half a frame that stays in the socket does not wake us again and again.
             self._arrivals.register(connection, select.EPOLLIN | select.EPOLLET)
@@ -141,10 +137,10 @@ class Worker:
         self._progress.set_calls(len(self._calls))
         log.info("call %s: media attached", message.call_id)
 
-    def _end(self, call_id: str, reason: EndReason, detail: str) -> None:
+    def _end(self, call_id: str, over: MediaOver) -> None:
         media = self._calls.pop(call_id)
         self._forget_arrivals(media)
         media.close()
         self._progress.set_calls(len(self._calls))
-        log.info("call %s: media %s%s", call_id, reason, f" ({detail})" if detail else "")
-        descriptors.send(self._control, MediaEnded(call_id=call_id, reason=reason, detail=detail))
+        log.info("call %s: media %s%s", call_id, over.reason, f" ({over.detail})" if over.detail else "")
+        descriptors.send(self._control, MediaEnded(call_id=call_id, reason=over.reason, detail=over.detail))

@@ -94,7 +94,7 @@ def test_a_slot_that_was_torn_is_never_given_out(rings: Rings) -> None:
     ear, reader = EarWriter(rings), EarReader(rings)
     speak(ear, rings, 0)
     speak(ear, rings, 1)
-    rings.buf[rings.ear_slot(0) + 100] ^= 0xFF
+    rings.buf[rings.ear_at + 100] ^= 0xFF
     frame = reader.read()
     assert frame is not None and frame.number == 1
     assert reader.lost == 1 and reader.torn > 0

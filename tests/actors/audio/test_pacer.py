@@ -76,18 +76,12 @@ def test_the_grid_is_moved_to_just_behind_the_callers_frames(since: int, phase: 
     now = arrivals[-1] + since
     due = aligned(now, arrivals)
     assert now <= due < now + FRAME_NS, "nobody waits for longer than a frame"
+    assert due % BEAT_NS == 0, "together with other calls"
     behind = (due - START - phase - sorted(jitter)[12]) % FRAME_NS
-    assert behind == LAG_NS, "the usual frame has come 2 ms before it is read"
+    assert LAG_NS <= behind < LAG_NS + BEAT_NS, "the usual frame has come 2 ms before it is read"
 
 
 def test_a_burst_among_the_first_frames_does_not_move_the_grid() -> None:
     steady = [START + number * FRAME_NS for number in range(20)]
     burst = [START + 20 * FRAME_NS + 9_000_000 + number for number in range(5)]
     assert aligned(START + 30 * FRAME_NS + 5, steady + burst) == START + 30 * FRAME_NS + LAG_NS
-
-
-def test_the_grids_of_several_calls_lie_on_common_beats() -> None:
-    beat = 1_000_000
-    dues = {aligned(START, [START + phase], beat) for phase in range(0, FRAME_NS, 70_000)}
-    assert all(due % beat == 0 for due in dues) and len(dues) == FRAME_NS // beat
-    assert aligned(START, [START + 1], beat) == START + LAG_NS + beat, "behind the caller's frame, never before it"
