@@ -110,15 +110,15 @@ class System:
         # Without telling the bus of the error, which it would wrap into a group.
         await self._stack.aclose()
 
-    async def until_ready(self) -> None:
-        """Raises `NotReady`."""
+    async def until_ready(self, warm: int = 0) -> None:
+        """`warm`: so many audio actors must wait, too. Raises `NotReady`."""
         deadline = time.monotonic() + READY_S
         problems: Sequence[str] = ()
         while time.monotonic() < deadline and self.process.returncode is None:
             with contextlib.suppress(NoAnswer, Refused):
                 status = await self.status(within=0.5)
                 problems = status.problems
-                if status.ready:
+                if status.ready and status.warm_audio >= warm:
                     return
             await asyncio.sleep(LOOK_S)
         raise NotReady("\n".join(["the system did not become ready:", *problems, *self.log()[-LAST_LINES:]]))

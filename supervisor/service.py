@@ -64,6 +64,9 @@ TICK_S = 1.0
 FINISH_S = 40.0
 """For the whole house to stop. Reached only when a killed process does not end, as one that waits for a dead disk."""
 
+SUPERVISOR_NICE = -5
+"""As call-control, which asks it."""
+
 READY = "ready"
 """What systemd is told when nothing is lacking."""
 
@@ -90,6 +93,7 @@ def up(
             for name in instance.reap(handed.segments() if handed else ()):
                 log.warning("removed shared memory that a predecessor has left: %s", name)
             _raise_file_limit()
+            _be_prompt()
             prctl.adopt_orphans()
             supervisor = Supervisor(config, instance, groups or house(config.settings), handed)
             code = asyncio.run(supervisor.run())
@@ -107,6 +111,15 @@ def _raise_file_limit() -> None:
     """Each call takes seven descriptors here, and a thousand may knock at the door: the usual 1024 are too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _be_prompt() -> None:
+    """It computes little, and every call that comes or goes waits for it. Children begin as normal ones."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, 0, SUPERVISOR_NICE)
+    except PermissionError:
+        log.debug("runs as a normal process: niceness below 0 is not permitted")
 
 
 def _resumes(group: Group) -> bool:

@@ -249,6 +249,7 @@ class Callers:
             async with asyncio.timeout(CONNECT_S):
                 await asyncio.get_running_loop().sock_connect(connection, (host, port))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
             call = Call(self)
             call._connected_ns = figures.now_ns()
             name = uuid.uuid4()

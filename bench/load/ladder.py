@@ -10,8 +10,8 @@ from bench.load.criteria import Criterion, at_least, at_most, no_loss
 from bench.load.rung import Rung
 from bench.load.venue import Setting
 
-DENSE = 100
-"""Calls per audio process where density is wanted: the death of one is then missed by a hundred callers, briefly."""
+DENSE = 200
+"""Calls per audio process where density is wanted: one process for each of two cores with 400 calls."""
 
 BARGE_IN_MS = 300
 """From a caller's first word to silence: 140 ms are needed to tell speech from a cough, 20 for its frame to arrive, 20
@@ -33,7 +33,7 @@ def standard(seconds: float) -> list[Rung]:
     """The rungs with a letter, each of so many seconds."""
     hundred, many, beside = (
         Setting(calls=100),
-        Setting(calls=400, dense=DENSE, flow="direct"),
+        Setting(calls=400, dense=DENSE, flow="direct", conversations=2),
         Setting(calls=50, beside=2),
     )
     return [
@@ -82,11 +82,10 @@ def standard(seconds: float) -> list[Rung]:
         ),
         Rung(
             name="f",
-            title="50 arrivals a second, calls of 2 s",
-            setting=Setting(calls=150, warm=64),
-            seconds=20.0,
+            title="50 callers within one second, warm start",
+            setting=Setting(calls=50, warm=64),
+            seconds=5.0,
             arrivals=50.0,
-            churn=2.0,
             criteria=(at_most("first_frame_ms.p99", 150.0, "setup"), GONE),
         ),
         Rung(
@@ -111,7 +110,7 @@ def climb(kind: Literal["alone", "dense"]) -> Iterator[Rung]:
         yield Rung(
             name=f"{kind}-{calls}",
             title=f"{calls} calls, {'one process each' if kind == 'alone' else f'{DENSE} to a process'}",
-            setting=Setting(calls=calls, flow="direct", dense=1 if kind == "alone" else DENSE),
+            setting=Setting(calls=calls, flow="direct", dense=1 if kind == "alone" else DENSE, conversations=2),
             seconds=CLIMB_SECONDS,
             arrivals=CLIMB_ARRIVALS,
             criteria=(pacing(5.0), at_least("audio_ratio", 0.999, "loss"), at_most("lost", 0, "loss")),

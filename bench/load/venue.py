@@ -229,7 +229,7 @@ async def venue(setting: Setting, folder: Path | None = None) -> AsyncIterator[V
         await stack.enter_async_context(system)
         place = Venue(setting, system, asterisk, callers, audio_port, kept)
         await system.bus.subscribe("supervisor", ActorChanged, place._changed)
-        await system.until_ready()
+        await system.until_ready(setting.warm)
         await system.until_connected(asterisk)
         place.pids.update({actor.name: actor.pid for actor in (await system.status(ANSWER_S)).actors})
         await stack.enter_async_context(burner.burning(setting.beside))

@@ -20,8 +20,9 @@ MOST_WAITING = 5
 """Frames between the caller's end and the wire: with more, the echo is a second voice (100 ms) and not a room."""
 KEPT = 2
 """So many are left of them: the frame that goes out next, and one as margin for a line that jitters."""
-PATIENCE = 25
-"""Looks, half a second: of the frames that waited all that time, those beyond `KEPT` were of no use."""
+PATIENCE = 500
+"""Looks, ten seconds: of the frames that waited all that time, those beyond `KEPT` were of no use. Each of them is
+20 ms of the caller's voice, so that one late turn of this process, which leaves one more, is not yet a reason."""
 
 
 class Backlog:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.audio.pacer import LAG_NS, Pacer, aligned
+from actors.audio.pacer import BEAT_NS, LAG_NS, Pacer, aligned
 from ipc.rings import FRAME_NS
 
 START = 1_000_000_000_000
