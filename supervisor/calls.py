@@ -9,6 +9,7 @@ The duplicate is what lets an audio actor die: its successor gets the same conne
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -131,7 +132,8 @@ class Calls:
             rings.unlink(segment)
             self._pool.leave(actor, command.call_id)
             log.error("call %s cannot be opened: %s", command.call_id, error)
-            raise self._refusal("no shared memory", str(error)) from error
+            lacking = "no descriptors" if error.errno in (errno.EMFILE, errno.ENFILE) else "no shared memory"
+            raise self._refusal(lacking, str(error)) from error
         log.info("call %s: open on %s", command.call_id, actor.name)
         return Call(
             command.call_id,

@@ -108,7 +108,7 @@ def up(
 
 
 def _raise_file_limit() -> None:
-    """Each call takes seven descriptors here, and a thousand may knock at the door: the usual 1024 are too few."""
+    """Each call takes eight descriptors here, and a thousand may knock at the door: the usual 1024 are too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -93,12 +93,12 @@ async def _is_refused_before_answer(scene: Scene, strike: Strike) -> None:
 
 async def exhaust_descriptors(scene: Scene, strike: Strike) -> None:
     """Of the supervisor: each call takes seven."""
+    spare = SPARE_DESCRIPTORS[strike.number % len(SPARE_DESCRIPTORS)]
     counts = []
     for _ in range(COUNTS):
-        counts.append(harm.open_files(scene.supervisor))
+        counts.append(harm.file_limit(scene.supervisor, spare))
         await asyncio.sleep(STEP_S)
-    spare = SPARE_DESCRIPTORS[strike.number % len(SPARE_DESCRIPTORS)]
-    most = min(counts) + spare
+    most = min(counts)
     strike.begins()
     with harm.limited(scene.supervisor, resource.RLIMIT_NOFILE, most):
         for _ in range(NEW_CALLS):
