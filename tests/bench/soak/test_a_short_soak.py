@@ -1,4 +1,4 @@
-"""The soak itself, for a third of a minute: real processes, calls that come and go, and nothing is left."""
+"""The soak itself, for two minutes: real processes, calls that come and go, and nothing is left."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.soak import verdict
 from bench.soak.run import Plan, soak
 
-PLAN = Plan(minutes=0.3, calls=6, mean_s=5.0)
+PLAN = Plan(minutes=2.0, calls=10, mean_s=10.0)
 
 
 def test_calls_come_and_go_and_nothing_is_left(tmp_path: Path) -> None:
