@@ -26,7 +26,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## a call, heard, read and seen: out/demo/{call.wav,timeline.svg,report.json}
 	@$(PY) -m bench.demo --calls $(CALLS)
 
-test: $(READY)  ## every test, at most five minutes on two cores
+test: $(READY)  ## every test, about ten minutes on two cores
 	@$(PY) -m pytest
 
 lint: $(READY)  ## formatting, lint and types

@@ -177,7 +177,8 @@ class Bus:
         async def run() -> Any:
             return await work
 
-        task = self._tasks.create_task(run(), name=name)
+        # A coroutine as it is: one that is cancelled before it has begun is then closed, and not reported as forgotten.
+        task = self._tasks.create_task(work if asyncio.iscoroutine(work) else run(), name=name)
         self._background.append(task)
         task.add_done_callback(self._background.remove)
         return task
