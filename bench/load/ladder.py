@@ -31,16 +31,12 @@ def pacing(p99_ms: float) -> Criterion:
 
 def standard(seconds: float) -> list[Rung]:
     """The rungs with a letter, each of so many seconds."""
-    hundred, many, beside = (
-        Setting(calls=100),
-        Setting(calls=400, dense=DENSE, flow="direct", conversations=2),
-        Setting(calls=50, beside=2),
-    )
+    many = Setting(calls=400, dense=DENSE, flow="direct", conversations=2)
     return [
         Rung(
             name="a",
             title="100 calls, one process each",
-            setting=hundred,
+            setting=Setting(calls=100),
             seconds=seconds,
             criteria=(
                 pacing(1.0),
@@ -62,7 +58,7 @@ def standard(seconds: float) -> list[Rung]:
         Rung(
             name="c",
             title="50 calls beside 2 busy processes, real-time priority",
-            setting=beside,
+            setting=Setting(calls=50, beside=2),
             seconds=seconds,
             criteria=(pacing(2.0), *no_loss(), GONE),
         ),
