@@ -21,6 +21,8 @@ async def drain(system: System, *words: str) -> asyncio.subprocess.Process:
         *("-m", "supervisor.cli", "drain", "--run-dir", str(system.run_dir), *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # Where the tests run in the background the shell may have had Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=environment(),
     )
 
@@ -93,13 +95,15 @@ def test_ctrl_c_ends_the_waiting_and_not_the_draining(system: System) -> None:
         await open_call(visitor, "c1")
         process = await drain(system)
         assert process.stdout is not None
-        await process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        code, _, err = await outcome(process)
-        assert code == 1
-        assert "still draining" in err
-        assert (await visitor.status()).draining
-        await outcome(await drain(system, "--off"))
+        try:
+            await process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            code, _, err = await outcome(process)
+            assert code == 1
+            assert "still draining" in err
+            assert (await visitor.status()).draining
+        finally:
+            await outcome(await drain(system, "--off"))
 
     system.play(scene)
 
