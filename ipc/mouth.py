@@ -14,7 +14,7 @@ _MOUTH_GENERATION = 256 // 8
 _MOUTH_READ = 320 // 8
 _PLAYED_AT = 384
 _GRID_AT = 896 // 8
-_LATENESS_AT = 1024
+_LATENESS_AT = 1024 // 8
 _END = 1
 
 GENERATIONS_KEPT = 8
@@ -165,11 +165,7 @@ class MouthReader:
 
     def note_lateness(self, late_ns: int) -> None:
         """Counts how late one frame went on the wire, in the histogram."""
-        micros = late_ns // 1000
-        octave = micros.bit_length()
-        # The three bits below the leading one give the eighth of the octave.
-        bucket = octave * 8 + (micros >> (octave - 4) & 7) if octave >= 4 else octave * 8
-        self._rings.words[_LATENESS_AT // 8 + (bucket if bucket < LATENESS_BUCKETS else LATENESS_BUCKETS - 1)] += 1
+        self._rings.words[_LATENESS_AT + _bucket(late_ns)] += 1
 
 
 class MouthGauge:
@@ -203,7 +199,7 @@ class MouthGauge:
 
     def lateness_ms(self, *quantiles: float) -> tuple[float, ...]:
         """How late frames went on the wire, in ms: an upper bound of each quantile, about 9 % above it at most."""
-        start = _LATENESS_AT // 8
+        start = _LATENESS_AT
         counts = list(self._rings.words[start : start + LATENESS_BUCKETS])
         total = sum(counts)
         return tuple(_quantile(counts, total, quantile) for quantile in quantiles)
@@ -211,12 +207,19 @@ class MouthGauge:
     def late_frames(self, late_ns: int) -> tuple[int, int]:
         """How many frames have been due, and how many of them went out at least so late (within 12 %), or never."""
         words = self._rings.words
-        micros = late_ns // 1000
-        octave = micros.bit_length()
-        first = min(octave * 8 + ((micros >> (octave - 4) & 7) if octave >= 4 else 0) + 1, LATENESS_BUCKETS - 1)
+        first = min(_bucket(late_ns) + 1, LATENESS_BUCKETS - 1)
         skipped = words[_GRID_AT + SKIPPED]
-        late = sum(words[_LATENESS_AT // 8 + first : _LATENESS_AT // 8 + LATENESS_BUCKETS])
+        late = sum(words[_LATENESS_AT + first : _LATENESS_AT + LATENESS_BUCKETS])
         return words[_GRID_AT + SENT] + skipped, late + skipped
+
+
+def _bucket(late_ns: int) -> int:
+    """Where in the histogram a frame so late is counted."""
+    micros = late_ns // 1000
+    octave = micros.bit_length()
+    # The three bits below the leading one give the eighth of the octave.
+    bucket = octave * 8 + (micros >> (octave - 4) & 7) if octave >= 4 else octave * 8
+    return bucket if bucket < LATENESS_BUCKETS else LATENESS_BUCKETS - 1
 
 
 def _quantile(counts: list[int], total: int, quantile: float) -> float:

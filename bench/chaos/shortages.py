@@ -20,7 +20,7 @@ REFUSED_S = 5.0
 SPARE_DESCRIPTORS = (2, 5, 9)
 """By turns: a call takes seven one after the other, so each time it is something else for which there is none."""
 COUNTS = 5
-"""The least of so many is what the supervisor has open: a file that it is just reading would be room for a call."""
+"""The least of so many limits holds: a file that the supervisor is just reading would be room for a call."""
 STEP_S = 0.2
 """Between two calls that make a process want memory."""
 
