@@ -10,12 +10,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field, structs
 
+from config.keeping import Failure, History, Outbound, Recording
+from config.media import AudioProfile, ExternalMedia, MediaSettings, Streaming
 from config.secret import Secret
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Core = Annotated[int, Meta(ge=0, le=1023)]
 Nice = Annotated[int, Meta(ge=-20, le=19)]
 Name = Annotated[str, Meta(min_length=1)]
+CallControlName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,15}$")]
 
 # An engine's name is that of its module in actors/<role>/.
 SttEngineName = Literal["pocketsphinx"]
@@ -33,6 +36,11 @@ class Asterisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """TCP port of Asterisk's HTTP server (`bindport` in `http.conf`)."""
     scheme: Literal["http", "https"] = "http"
     """`https` where Asterisk's HTTP server has TLS switched on."""
+    ca_file: str = ""
+    """Path of the certificate (PEM) that Asterisk's is to be checked against, for one that was made by itself; empty:
+    those that this machine trusts."""
+    verify_tls: bool = True
+    """Check Asterisk's certificate. Without it, `https` hides the password from listeners and not from impostors."""
     username: str = "asterisk"
     """Name of the ARI user: the section's name in `ari.conf`."""
     password: Secret = Secret()
@@ -48,8 +56,14 @@ class AudioSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Address to listen on. Anything but loopback lets every host that reaches it talk to the agent."""
     port: Port = 8090
     """TCP port to listen on."""
-    format: Literal["slin", "slin16"] = "slin"
-    """Audio of calls that call-control sets up: `slin` is 8000 Hz, `slin16` is 16000 Hz, both 16-bit signed linear."""
+    advertise_host: str = ""
+    """Address under which Asterisk reaches us, where that is not `host` (containers, NAT); empty: `host`."""
+    allowed_hosts: tuple[Name, ...] = ()
+    """Addresses or networks (`10.0.0.0/24`) from which connections are taken; empty: from everybody who reaches the
+    port. AudioSocket has no password."""
+    format: Literal["auto", "slin", "slin16"] = "auto"
+    """Audio of calls that call-control sets up: `slin` is 8000 Hz, `slin16` is 16000 Hz, both 16-bit signed linear.
+    `auto` is 16000 Hz where the caller's codec has more than 8000 Hz and this Asterisk can bring it, else 8000."""
     direct_calls: bool = True
     """Serve calls that come straight from the dialplan's `AudioSocket(uuid,host:port)`, with no ARI at all. When false,
     a connection whose UUID call-control does not expect is closed."""
@@ -228,6 +242,19 @@ class Destination(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Extension within the context."""
     priority: Annotated[int, Meta(ge=1)] = 1
     """Priority within the extension."""
+    mode: Literal["blind", "attended"] = "blind"
+    """`blind` sends the caller there and is done. `attended` calls there first, tells the person who is calling and
+    why, and connects them when they accept; else the caller stays with the agent."""
+    ring_s: Annotated[int, Meta(ge=5, le=300)] = 30
+    """Seconds for which it rings, of an attended transfer."""
+    decide_s: Annotated[int, Meta(ge=3, le=120)] = 20
+    """Seconds in which the person must have accepted, once they have answered."""
+    device: str = ""
+    """Device whose state says whether somebody can answer, such as `PJSIP/200`; empty: the extension's hint."""
+    check: bool = False
+    """Ask for that state first, and let the agent say so when nobody can answer (busy, not reachable)."""
+    variables: dict[Name, str] = field(default_factory=dict)
+    """Channel variables that the caller's channel gets before it goes there."""
 
 
 class Transfers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -235,6 +262,10 @@ class Transfers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     destinations: dict[Name, Destination] = field(default_factory=dict)
     """Destinations by the names that agents use for them."""
+    music_class: str = ""
+    """Music on hold for callers who wait, as `musiconhold.conf` names it; empty: Asterisk's default."""
+    voicemail: str = ""
+    """Name of the destination to which the tool `voicemail` sends callers; empty: there is none."""
     on_failure: Destination | None = None
     """Where a call goes that no engine can serve any more. Without it, it goes on in the dialplan after `Stasis()`."""
 
@@ -272,8 +303,21 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     asterisk: Asterisk = Asterisk()
     """How to reach Asterisk."""
+    more_asterisks: dict[CallControlName, Asterisk] = field(default_factory=dict)
+    """Further servers, or further applications of the same one, by a short name of your own. Each has a call-control of
+    its own, `call-control.<name>`."""
     audiosocket: AudioSocket = AudioSocket()
     """Where the audio comes in."""
+    media: MediaSettings = MediaSettings()
+    """By which transports it comes."""
+    external_media: ExternalMedia = ExternalMedia()
+    """RTP."""
+    streaming: Streaming = Streaming()
+    """How the agent's speech is buffered."""
+    downstream_mode: Literal["stream", "file"] = "stream"
+    """How the agent's speech reaches the caller: `stream` as it is made, `file` played by Asterisk from files."""
+    audio_profiles: dict[Name, AudioProfile] = field(default_factory=dict)
+    """Audio settings by name, for calls that ask for them (`AI_AUDIO_PROFILE`)."""
     audio: Audio = Audio()
     """The audio actors."""
     actors: Actors = Actors()
@@ -293,7 +337,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Voice activity detection."""
     transfers: Transfers = Transfers()
     """Where calls can be sent on to."""
+    failure: Failure = Failure()
+    """What a caller hears when nothing else can be done for them."""
+    outbound: Outbound = Outbound()
+    """Calls that the agent makes."""
     agents: Agents = Agents()
     """The agents."""
+    history: History = History()
+    """The call history."""
+    recording: Recording = Recording()
+    """Recordings of calls."""
     run: Run = Run()
     """The running system."""

@@ -14,6 +14,10 @@ import msgspec
 
 EndReason = Literal["closed by peer", "unusable", "detached"]
 
+Wire = Literal["audiosocket", "websocket", "rtp"]
+"""How a call's audio comes in: a TCP connection that Asterisk makes to us, a WebSocket that we make to Asterisk, or a
+UDP port of ours."""
+
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True, kw_only=True):
     """Base of all messages. The tag is the class's name."""
@@ -45,19 +49,50 @@ class OpenCall(Message, frozen=True):
     rate: int
     """Samples per second on the wire: 8000 or 16000."""
     media_uuid: str
+    wire: Wire = "audiosocket"
+    playback: Literal["stream", "file"] = "stream"
+    """How the agent's speech leaves: over the media connection, or in files that Asterisk plays (`FileReady`)."""
 
 
 class CallOpened(Message, frozen=True):
     segment: str
     """Name of the shared-memory segment that holds both rings."""
     audio_actor: str
+    host: str = ""
+    """With `rtp`: where Asterisk is to send its packets."""
+    port: int = 0
 
 
 class ExpectMedia(Message, frozen=True):
-    """The next media connection of an open call will carry this UUID. Answer: `Done`."""
+    """The next media connection of an open call is this one. Answer: `MediaAwaited`.
+
+    With `audiosocket` it will carry the UUID; with `rtp` a port is bound for it; with `websocket` nothing happens until
+    `ConnectMedia`.
+    """
 
     call_id: str
     media_uuid: str
+    wire: Wire = "audiosocket"
+
+
+class MediaAwaited(Message, frozen=True):
+    host: str = ""
+    """With `rtp`: where Asterisk is to send its packets."""
+    port: int = 0
+
+
+class ConnectMedia(Message, frozen=True):
+    """Asterisk's end of the awaited connection is there now. Answer: `Done` once the call's audio actor has it (of a
+    `websocket`: once Asterisk has let us in), else `Refusal`. AudioSocket needs none of this: Asterisk comes to us."""
+
+    call_id: str
+    media_uuid: str
+    host: str
+    port: int
+    path: str = ""
+    """Of a `websocket`: the path on Asterisk's HTTP server, such as `/media/<connection id>`."""
+    codec: str = ""
+    """Of `rtp`: what Asterisk sends: ulaw, alaw, slin, slin16."""
 
 
 class CloseCall(Message, frozen=True):
@@ -78,6 +113,9 @@ class OpenedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     audio_actor: str
     opened_ns: int = 0
     """When it was opened (CLOCK_MONOTONIC); 0 from a supervisor that does not say."""
+    owner: str = ""
+    """Who opened it: the call-control to which it belongs."""
+    wire: Wire = "audiosocket"
 
 
 class CallList(Message, frozen=True):
@@ -98,6 +136,13 @@ class AttachMedia(Message, frozen=True):
 
     call_id: str
     segment: str
+    wire: Wire = "audiosocket"
+    codec: str = ""
+    """Of `rtp`: what Asterisk sends: ulaw, alaw, slin, slin16."""
+    peer_host: str = ""
+    """Of `rtp`: the address from which packets are taken, and to which ours go."""
+    peer_port: int = 0
+    playback: Literal["stream", "file"] = "stream"
 
 
 class DetachMedia(Message, frozen=True):
@@ -112,6 +157,34 @@ class MediaEnded(Message, frozen=True):
     call_id: str
     reason: EndReason
     detail: str = ""
+
+
+# -- playback from files: audio actor -> supervisor -> the call's call-control, and back -------------------------------
+
+
+class FileReady(Message, frozen=True):
+    """Note: this much of the agent's speech is in a file that Asterisk can play. A call's files are played in order."""
+
+    call_id: str
+    playback_id: str
+    """Ours, never used again: also the playback's id in Asterisk, and the file's name without its ending."""
+    generation: int
+    samples: int
+
+
+class FilesDropped(Message, frozen=True):
+    """Note: the caller has interrupted: nothing of an older generation than this is to be heard any more."""
+
+    call_id: str
+    generation: int
+
+
+class FileHeard(Message, frozen=True):
+    """Note back: Asterisk plays the file, is done with it (also when it was stopped), or cannot play it."""
+
+    call_id: str
+    playback_id: str
+    state: Literal["playing", "done", "failed"]
 
 
 # -- to call-control --------------------------------------------------------------------------------------------------
@@ -138,6 +211,9 @@ class Transfer(Message, frozen=True):
 
     call_id: str
     destination: str
+    """"" is `transfers.on_failure`: for an agent that has nothing left to answer with."""
+    announced: bool = False
+    """With destination "": the agent has told the caller itself that it cannot go on."""
 
 
 # -- to conversation --------------------------------------------------------------------------------------------------
@@ -154,6 +230,12 @@ class StartCall(Message, frozen=True):
     caller_name: str
     arrived_ns: int
     """When the call reached us: StasisStart, or the media connection of a direct call."""
+    provider: str = ""
+    """A provider or a pipeline by name (`AI_PROVIDER`); "" for what the configuration says."""
+    outbound: bool = False
+    """We are calling: the agent waits for a person to answer (`outbound`) before it speaks."""
+    variables: dict[str, str] = {}
+    """For the agent: what the dialplan or whoever placed the call said about it."""
 
 
 class EndCall(Message, frozen=True):
@@ -354,6 +436,8 @@ class MediaChanged(Message, frozen=True):
     state: Literal["attached", "moved", "lost"]
     """`moved`: a new audio actor took over the same socket and rings. `lost`: the peer closed it, or was unusable."""
     reason: str = ""
+    media_uuid: str = ""
+    """Of the connection."""
 
 
 class Journaled(Message, frozen=True):

@@ -107,7 +107,7 @@ MISTAKES = [
     (
         "a word that is not among the choices",
         "audiosocket: {format: slin61}",
-        "1:23: audiosocket.format: this must be `slin` or `slin16`, but is 'slin61'; did you mean `slin16`?",
+        "1:23: audiosocket.format: this must be `auto`, `slin` or `slin16`, but is 'slin61'; did you mean `slin16`?",
     ),
     (
         "a list where a text is wanted",
