@@ -91,7 +91,12 @@ class System:
         self.settings = folder / "settings.yaml"
         self._log = folder / "ringmaster.log"
         self._command = tuple(command)
-        self._sections = {**sections, "run": {"directory": str(run_dir), **sections.get("run", {})}}
+        self._sections = {
+            **sections,
+            "run": {"directory": str(run_dir), **sections.get("run", {})},
+            # Never that of a service: this one would write its calls there.
+            "history": {**sections.get("history", {}), "directory": str(folder / "history")},
+        }
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:

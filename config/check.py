@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
+
 from config.agent import Agent
 from config.decode import Decoder, nearest
 from config.phrases import Expression, PhraseError, certain_slots, parse_phrases, parse_slot, slots
@@ -10,6 +12,13 @@ from config.problem import Key
 from config.script import Form, Intent, Script, Tool
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+OF_CALL = frozenset({"caller_name", "caller_number"})
+"""Placeholders that every call fills."""
+CONSULT_PHRASES = ("accept", "decline", "other")
+"""Of `consult`: what people say, and not what the agent does."""
+OF_TRANSFER = frozenset({"destination", "reason"})
+"""Those that an attended transfer fills besides."""
 
 
 def check_agent(agent: Agent, destinations: Mapping[str, object] | None, decoder: Decoder) -> None:
@@ -19,8 +28,43 @@ def check_agent(agent: Agent, destinations: Mapping[str, object] | None, decoder
             if name not in destinations:
                 message = f"`transfers.destinations` of the settings has no `{name}`{nearest(name, destinations)}"
                 decoder.note(("transfers", at), message)
+    _check_texts(agent, decoder)
+    for rule in CONSULT_PHRASES:
+        _check_answers(getattr(agent.consult, rule), ("consult", rule), decoder)
     if agent.script is not None:
         _ScriptCheck(agent, agent.script, decoder).check()
+
+
+def _check_texts(agent: Agent, decoder: Decoder) -> None:
+    """What is said outside the script: `_PLACEHOLDER`s that nothing fills would be left out, and nobody would know."""
+    known = OF_CALL | agent.variables.keys()
+    for name in ("greeting", "goodbye", "filler", "trouble", "outbound_greeting", "not_understood", "no_input"):
+        _check_text(getattr(agent, name), known, (name,), decoder)
+    _check_text(agent.unreachable, known | {"destination"}, ("unreachable",), decoder)
+    for field in structs.fields(agent.consult):
+        if field.name not in CONSULT_PHRASES:
+            key: Key = ("consult", field.name)
+            _check_text(getattr(agent.consult, field.name), known | OF_TRANSFER, key, decoder)
+
+
+def _check_text(text: str | tuple[str, ...], known: frozenset[str], key: Key, decoder: Decoder) -> None:
+    for at, sentence in enumerate((text,) if isinstance(text, str) else text):
+        for name in sorted(placeholders(sentence) - known):
+            place = key if isinstance(text, str) else (*key, at)
+            decoder.note(place, f"nothing fills `{{{name}}}`{nearest(name, known)}; `variables` can name it.")
+
+
+def _check_answers(text: str, key: Key, decoder: Decoder) -> None:
+    """Phrases that are not part of a script, so that no slot is there."""
+    try:
+        phrases = parse_phrases(text)
+    except PhraseError as error:
+        decoder.note(key, f"{error}.", error.line, error.column)
+        return
+    if not phrases:
+        decoder.note(key, "there is no phrase here; write what people say, one phrase a line.")
+    for name in sorted(frozenset().union(*(slots(phrase) for phrase in phrases))):
+        decoder.note(key, f"there are no slots here; write `{name}` out.")
 
 
 def placeholders(sentence: str) -> frozenset[str]:
@@ -35,6 +79,7 @@ class _ScriptCheck:
         self._agent = agent
         self._script = script
         self._decoder = decoder
+        self._of_call = OF_CALL | agent.variables.keys()
 
     def check(self) -> None:
         """All of it."""
@@ -77,9 +122,11 @@ class _ScriptCheck:
 
     def _sentences(self, sentences: Iterable[str], known: frozenset[str], key: Key) -> None:
         for at, sentence in enumerate(sentences):
-            for name in sorted(placeholders(sentence) - known):
-                message = f"`{{{name}}}` is not certain to be filled when this is said; {_certain(known)}."
-                self._decoder.note((*key, at), message)
+            self._sentence(sentence, known, (*key, at))
+
+    def _sentence(self, sentence: str, known: frozenset[str], key: Key) -> None:
+        for name in sorted(placeholders(sentence) - known - self._of_call):
+            self._decoder.note(key, f"`{{{name}}}` is not certain to be filled when this is said; {_certain(known)}.")
 
     def _intent(self, intent: Intent, key: Key) -> None:
         phrases = self._phrases(intent.heard, (*key, "heard"))
@@ -92,6 +139,7 @@ class _ScriptCheck:
             self._decoder.note(key, "this intent does nothing; give it a `reply`, `repeat: true` or a `tool`.")
         if intent.tool is not None:
             self._tool(intent.tool, certain, (*key, "tool"))
+        self._result(intent.result, certain, (*key, "result"))
 
     def _form(self, form: Form, key: Key) -> None:
         self._phrases(form.heard, (*key, "heard"))
@@ -114,14 +162,25 @@ class _ScriptCheck:
         self._sentences(form.cancelled, frozenset(), (*key, "cancelled"))
         if form.tool is not None:
             self._tool(form.tool, filled, (*key, "tool"))
+        self._result(form.result, filled, (*key, "result"))
+
+    def _result(self, result: Mapping[str, str], filled: frozenset[str], key: Key) -> None:
+        if result and "set_result" not in self._agent.tools:
+            self._decoder.note(key, "the agent may not use `set_result`; add it to `tools` above.")
+        for name, value in result.items():
+            self._sentence(value, filled, (*key, name))
 
     def _tool(self, tool: Tool, filled: frozenset[str], key: Key) -> None:
         if tool.name not in self._agent.tools:
             self._decoder.note((*key, "name"), f"the agent may not use `{tool.name}`; add it to `tools` above.")
         for name, value in tool.arguments.items():
-            for slot in sorted(placeholders(value) - filled):
+            for slot in sorted(placeholders(value) - filled - self._of_call):
                 message = f"`{{{slot}}}` is not certain to be filled when the tool is used; {_certain(filled)}."
                 self._decoder.note((*key, "arguments", name), message)
+        needed = {"send_digits": ("digits", "which"), "record": ("action", "start or stop")}.get(tool.name)
+        if needed and needed[0] not in tool.arguments:
+            message = f"`{tool.name}` needs to know {needed[1]}; add `arguments: {{{needed[0]}: ...}}`."
+            self._decoder.note(key, message)
         if tool.name == "transfer":
             destination = tool.arguments.get("destination")
             if destination is None:

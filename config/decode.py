@@ -15,7 +15,7 @@ from msgspec import inspect
 from config.describe import describe, within
 from config.problem import ConfigError, Key, Problem
 from config.secret import Secret
-from config.source import Source, substitute
+from config.source import FILE, Source, substitute
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -168,6 +168,8 @@ class Decoder:
         if text is not None:
             found = repr(text) if text else "empty"
             found += f" (from `{written}`)" if written != text else ""
+            if FILE in written:
+                found, text = f"what `{written}` holds", None  # a secret, if in the wrong place
         else:
             found = _kind(node)
         suggestion = ""

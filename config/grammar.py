@@ -25,11 +25,24 @@ def grammar(agent: Agent) -> str:
     return "\n".join(lines) + "\n"
 
 
+def consult_grammar(agent: Agent) -> str:
+    """JSGF text of what a person says who is asked to take a call; "" as for `grammar`."""
+    if agent.script is None:
+        return ""
+    consult = agent.consult
+    lines = ["#JSGF V1.0;", "grammar consult;", "public <utterance> = <accept> | <decline> | <other>;"]
+    for name, text in (("accept", consult.accept), ("decline", consult.decline), ("other", consult.other)):
+        lines.append(f"<{name}> = {' | '.join(render(phrase) for phrase in parse_phrases(text))};")
+    return "\n".join(lines) + "\n"
+
+
 def vocabulary(agent: Agent) -> frozenset[str]:
-    """Every word that the agent's script expects to hear."""
+    """Every word that the agent's script expects to hear, of callers and of those whom it calls for them."""
     if agent.script is None:
         return frozenset()
     phrases = [phrase for _, some in said(agent.script) for phrase in some]
+    consult = agent.consult
+    phrases += [phrase for text in (consult.accept, consult.decline, consult.other) for phrase in parse_phrases(text)]
     phrases += [form.expression for text in agent.script.slots.values() for form in parse_slot(text)]
     return frozenset(word for phrase in phrases for word in words(phrase))
 

@@ -28,6 +28,11 @@ class History(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is never written: `numbers` leaves the last three digits of callers' numbers, `names` none of their names,
     `digits` nothing of the keys that they press, `texts` nothing of what is said."""
 
+    @property
+    def folder(self) -> Path:
+        """The folder that is meant."""
+        return Path(self.directory).expanduser() if self.directory else state_directory()
+
 
 class Recording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Recordings of calls. Tell callers where the law wants that."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import msgspec
 
+from config import addresses
 from config.agent import Agent
 from config.check import check_agent
 from config.decode import Decoder, nearest
 from config.problem import ConfigError, Problem
-from config.schema import Settings
+from config.schema import Asterisk, Settings
 from config.source import read
 
 SHIPPED = Path(__file__).parent / "ai-agent.yaml"
@@ -70,6 +71,36 @@ def _check_settings(settings: Settings, folder: Path, agents: Mapping[str, Agent
     elif agents and settings.agents.default_agent not in agents:
         name = settings.agents.default_agent
         decoder.note(("agents", "default_agent"), f"there is no agent `{name}`{nearest(name, agents)}")
+    _check_addresses(settings, decoder)
+    _check_asterisks(settings, decoder)
+
+
+def _check_addresses(settings: Settings, decoder: Decoder) -> None:
+    for at, host in enumerate(settings.audiosocket.allowed_hosts):
+        try:
+            addresses.network(host)
+        except ValueError:
+            message = f"`{host}` is neither an address nor a network; write it like `10.0.0.5` or `10.0.0.0/24`."
+            decoder.note(("audiosocket", "allowed_hosts", at), message)
+    try:
+        addresses.port_range(settings.external_media.port_range)
+    except ValueError as error:
+        decoder.note(("external_media", "port_range"), f"{error}.")
+
+
+def _check_asterisks(settings: Settings, decoder: Decoder) -> None:
+    """Two that register the same application at the same Asterisk would take each other's calls."""
+    taken = {_application(settings.asterisk): "asterisk"}
+    for name, asterisk in settings.more_asterisks.items():
+        first = taken.setdefault(_application(asterisk), f"more_asterisks.{name}")
+        if first != f"more_asterisks.{name}":
+            message = f"this is the same server and application as `{first}`; give it another `app_name`, or remove it."
+            decoder.note(("more_asterisks", name), message)
+
+
+def _application(asterisk: Asterisk) -> tuple[str, int, str]:
+    host = asterisk.host.lower().rstrip(".")
+    return "127.0.0.1" if host in ("localhost", "::1") else host, asterisk.port, asterisk.app_name
 
 
 def _load_agents(folder: Path, settings: Settings | None) -> tuple[dict[str, Agent], list[Problem]]:

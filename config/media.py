@@ -52,23 +52,28 @@ class Streaming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chunk_size_ms: Annotated[int, Meta(ge=20, le=20)] = 20
     """Milliseconds of one frame on the wire. Asterisk's clock has 20, so nothing else is possible."""
     min_start_ms: Annotated[int, Meta(ge=0, le=2000)] = 0
-    """Milliseconds of a reply that must have been made before its first goes out (start delay). 0 starts at once, which
-    is right for engines that are faster than speech; it grows by itself for those that are not."""
+    """Milliseconds of speech that must have been made before its first goes out (start delay); a clause that is
+    complete starts at once, however short. 0 is right for engines that are faster than speech, and it grows by itself
+    for those that are not: by each hole that the caller has heard in the middle of a clause."""
     low_watermark_ms: Annotated[int, Meta(ge=0, le=2000)] = 80
-    """While less than this is waiting in the middle of a reply, the reply counts as nearly dry: after it has run dry,
-    the next start waits for at least so much."""
+    """After a hole, a clause goes on once so many milliseconds of it are waiting; after its second hole twice as many,
+    after the third four times, up to `jitter_buffer_ms`. A start delay that always left more than this waiting is
+    shortened again, little by little."""
     jitter_buffer_ms: Annotated[int, Meta(ge=20, le=4000)] = 400
     """The longest start delay that adaptive buffering may come to, for a provider that comes in bursts."""
     provider_grace_ms: Annotated[int, Meta(ge=0, le=5000)] = 500
-    """Milliseconds for which a reply that has run dry is waited for before that counts as starvation: shorter holes are
-    filled with silence and only make the next start later."""
+    """A hole of so many milliseconds counts as starvation; shorter ones are filled with silence and only make the next
+    start later. Speech that stops in the middle, with less waiting than the start delay, is heard after that time, too
+    (after the start delay, where that is longer)."""
     fallback_timeout_ms: Annotated[int, Meta(ge=500, le=60_000)] = 8000
     """When a reply stays dry for so long in the middle, what follows of this call is played from files."""
     starvations: Annotated[int, Meta(ge=1, le=100)] = 3
     """So many starvations within 30 s, and what follows of this call is played from files, each reply once it is
     complete (or `file_chunk_ms` of it are)."""
     file_fallback: bool = True
-    """Whether files are used at all. They need `media_directory` and Asterisk's link to it."""
+    """Whether a call that starves goes over to files. They need `media_directory`, Asterisk's link to it, and its
+    module res_stasis_snoop; where one is missing, the call is streamed on. `downstream_mode: file` uses them for every
+    call from the start."""
     file_chunk_ms: Annotated[int, Meta(ge=500, le=60_000)] = 8000
     """The longest file: a longer reply is played in several."""
     media_directory: Name = "/mnt/asterisk_media/ai-generated"

@@ -44,7 +44,8 @@ class Asterisk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: str = "asterisk"
     """Name of the ARI user: the section's name in `ari.conf`."""
     password: Secret = Secret()
-    """The ARI user's `password` in `ari.conf`. It is never shown."""
+    """The ARI user's `password` in `ari.conf`. It is never shown. Best from the environment
+    (`${ASTERISK_ARI_PASSWORD}`) or from a file (`${file:/run/secrets/ari}`)."""
     app_name: Name = "asterisk-ai-voice-agent"
     """Name of the Stasis application, as the dialplan's `Stasis(...)` calls it."""
 
@@ -242,6 +243,8 @@ class Destination(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Extension within the context."""
     priority: Annotated[int, Meta(ge=1)] = 1
     """Priority within the extension."""
+    title: str = ""
+    """What agents call it when they speak of it, such as `the practice`; empty: its name."""
     mode: Literal["blind", "attended"] = "blind"
     """`blind` sends the caller there and is done. `attended` calls there first, tells the person who is calling and
     why, and connects them when they accept; else the caller stays with the agent."""

@@ -13,7 +13,21 @@ Phrases = str
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$")]
 Sentences = Annotated[tuple[str, ...], Meta(min_length=1)]
 """Variants of one thing to say, used in turn."""
-ToolName = Literal["hang_up", "transfer", "take_booking"]
+ToolName = Literal[
+    "hang_up",
+    "transfer",
+    "cancel_transfer",
+    "voicemail",
+    "hold",
+    "resume",
+    "send_digits",
+    "record",
+    "answer",
+    "set_result",
+    "take_booking",
+]
+Result = dict[Name, str]
+"""By name, in small letters: `outcome` is the channel variable `AGENT_OUTCOME`, `day` would be `AGENT_DAY`."""
 
 
 class Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +36,9 @@ class Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: ToolName
     """One of the agent's `tools`."""
     arguments: dict[str, str] = field(default_factory=dict)
-    """What it needs to know: `transfer` takes `destination`, `take_booking` takes anything. `"{day}"` is a slot."""
+    """What it needs to know. `transfer`: `destination`, and `reason` for whoever is asked to take an attended one.
+    `send_digits`: `digits`. `record`: `action`, which is `start` or `stop`. `set_result` and `take_booking`: anything.
+    `"{day}"` is a slot."""
 
 
 class Words(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +68,9 @@ class Intent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """After the reply, say once more what was said before."""
     tool: Tool | None = None
     """What is done after the reply."""
+    result: Result = field(default_factory=dict)
+    """What the dialplan is told of it, as if by the tool `set_result`: `{outcome: booked, day: "{day}"}` sets the
+    channel variables `AGENT_OUTCOME` and `AGENT_DAY`."""
 
 
 class Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +90,8 @@ class Form(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is said when it is."""
     tool: Tool | None = None
     """What is done then."""
+    result: Result = field(default_factory=dict)
+    """What the dialplan is told then: see `intents.<name>.result`."""
     cancel: Phrases = ""
     """What callers say to leave the form."""
     cancelled: Sentences = ("All right, I have dropped that.",)

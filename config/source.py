@@ -1,7 +1,8 @@
 """A YAML file as a tree whose every value knows its line and column. Nothing is converted here; see `config/decode.py`.
 
 `${VAR}` in a value stands for the environment variable, `${VAR:-text}` for the variable or, where it is unset or empty,
-for the text. `$${` is a plain `${`.
+for the text, and `${file:/run/secrets/ari}` for what that file holds, without the line's end: for secrets that are no
+part of the environment. `$${` is a plain `${`.
 """
 
 import os
@@ -14,7 +15,13 @@ import yaml
 
 from config.problem import ConfigError, Key, Problem, dotted
 
-_VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^{}]*)?\})?")
+FILE = "${file:"
+LONGEST_SECRET = 4096
+"""Bytes of a file that a value is taken from: a password or a key."""
+
+_VARIABLE = re.compile(
+    r"\$\$\{|\$\{(?:file:(?P<file>[^{}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^{}]*)?\})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def parse(file: Path, text: str) -> Source:
 
 
 def substitute(text: str, environment: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """`text` with its variables replaced, and what is wrong with them as a sentence ("" for nothing)."""
+    """`text` with its variables and files replaced, and what is wrong with them as a sentence ("" for nothing)."""
     variables = os.environ if environment is None else environment
     wrong = ""
 
@@ -81,6 +88,10 @@ def substitute(text: str, environment: Mapping[str, str] | None = None) -> tuple
         nonlocal wrong
         if match[0] == "$${":
             return "${"
+        if match["file"] is not None:
+            held, wrong_file = _held(match["file"])
+            wrong = wrong or wrong_file
+            return held
         name, default = match["name"], match["default"]
         if name is None:
             wrong = "`${` begins a variable, so write `${NAME}` or `${NAME:-default}`, or `$${` for a plain `${`."
@@ -92,3 +103,21 @@ def substitute(text: str, environment: Mapping[str, str] | None = None) -> tuple
         return variables.get(name, "")
 
     return _VARIABLE.sub(value, text), wrong
+
+
+def _held(name: str) -> tuple[str, str]:
+    """What the file holds, and what is wrong with it as a sentence that tells nothing of it."""
+    file = Path(name)
+    if not file.is_absolute():
+        return "", f"`{name}` is not the whole path of a file; write it from `/` on."
+    try:
+        with file.open("rb") as opened:
+            held = opened.read(LONGEST_SECRET + 1)
+    except OSError as error:
+        return "", f"the file {file} cannot be read ({error.strerror}); it must be there, and readable for this user."
+    if len(held) > LONGEST_SECRET:
+        return "", f"the file {file} holds more than {LONGEST_SECRET} bytes; a password or a key has fewer."
+    try:
+        return held.decode().rstrip("\r\n"), ""
+    except UnicodeDecodeError:
+        return "", f"the file {file} is not UTF-8 text."

@@ -99,6 +99,16 @@ class CallPlaced(Message, frozen=True):
     call_id: str
 
 
+# -- from the conversation to the supervisor ---------------------------------------------------------------------------
+
+
+class CallRefused(Message, frozen=True):
+    """Note to the supervisor: a caller was not taken, for a reason that it does not see. It counts them all."""
+
+    reason: str
+    """In a few words, always the same: a key of `calls_refused`."""
+
+
 # -- to conversation --------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ Both ways use SOCK_SEQPACKET sockets of the machine: one packet is one message w
 either side is an end of file.
 
 - The supervisor and each audio actor hold the two ends of a pair. Over it go `AttachMedia` (with the media socket and
-  the call's bells, in that order), `DetachMedia` and `MediaEnded`.
+  the call's bells, in that order), `DetachMedia` and `MediaEnded`; of calls that are played from files also
+  `FileReady`, `FilesDropped` and `FileHeard`, which the supervisor passes on to and from the call's call-control.
 - `<run dir>/descriptors.sock`: whoever sends a call's id gets that call's bells.
 
 ZeroMQ is not used here, because audio actors import this. Measured on a process forked from a warm parent, with
@@ -25,7 +26,7 @@ import msgspec
 
 from ipc import flight
 from ipc.flight import Way
-from ipc.messages import AttachMedia, DetachMedia, MediaEnded
+from ipc.messages import AttachMedia, DetachMedia, FileHeard, FileReady, FilesDropped, MediaEnded
 from ipc.rings import BELLS, Bell
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ ACCEPT_PAUSE_S = 0.2
 CLIENT_S = 2.0
 """A client of the store sends its question with the connection; one that has not by now is cut off."""
 
-MediaMessage = AttachMedia | DetachMedia | MediaEnded
+MediaMessage = AttachMedia | DetachMedia | MediaEnded | FileReady | FilesDropped | FileHeard
 
 _INT = struct.Struct("i")
-_decoder = msgspec.msgpack.Decoder(AttachMedia | DetachMedia | MediaEnded)
+_decoder: msgspec.msgpack.Decoder[MediaMessage] = msgspec.msgpack.Decoder(MediaMessage)
 _encoder = msgspec.msgpack.Encoder()
 
 

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from ipc.rings import EAR_SLOTS, READ_AGAIN, Rings
+from ipc.cursor import Cursor
+from ipc.rings import EAR_SLOTS, Rings
 
 _EAR_WRITTEN = 128 // 8
 _SPEECH, _GAP = 1, 2
@@ -49,45 +50,19 @@ class EarWriter:
         return index
 
 
-class EarReader:
+class EarReader(Cursor):
     """A cursor of one's own. The writer does not know of it; who falls behind by 30 s loses the oldest, and is told."""
 
     def __init__(self, rings: Rings, from_frame: int | None = None) -> None:
         """Starts at `from_frame`, which may lie in the past, or at the next frame to come."""
-        self._rings = rings
-        self.position: int = rings.words[_EAR_WRITTEN] if from_frame is None else from_frame
-        self.lost = 0
-        """Frames that were overwritten before they were read."""
-        self.torn = 0
-        """Reads that had to be done again."""
-
-    @property
-    def behind(self) -> int:
-        """Frames that wait to be read."""
-        return max(0, self._rings.words[_EAR_WRITTEN] - self.position)
+        super().__init__(rings, rings.ear_at, EAR_SLOTS, _EAR_WRITTEN, from_frame)
 
     def read(self) -> Frame | None:
         """The next frame, or None when it has not been written yet."""
-        rings = self._rings
-        while self.position < rings.words[_EAR_WRITTEN]:
-            wanted = self.position
-            for _ in range(READ_AGAIN):
-                head, pcm, intact = rings.copy_slot(rings.ear_at + wanted % EAR_SLOTS * rings.stride)
-                if intact and head[0] >= wanted + 1:
-                    break
-                self.torn += 1
-            if intact and head[0] == wanted + 1:
-                self.position = wanted + 1
-                _, captured_ns, _, level, _, flags, digit, _ = head
-                return Frame(
-                    wanted, pcm, captured_ns, level, bool(flags & _SPEECH), bool(flags & _GAP), chr(digit).strip("\0")
-                )
-            self._skip(wanted)
-        return None
-
-    def _skip(self, wanted: int) -> None:
-        # One slot more than the oldest, because the writer may be in the middle of it.
-        oldest = self._rings.words[_EAR_WRITTEN] - EAR_SLOTS + 1
-        target = max(wanted + 1, oldest)
-        self.lost += target - wanted
-        self.position = target
+        found = self.next_slot()
+        if found is None:
+            return None
+        number, head, pcm = found
+        _, captured_ns, _, level, _, flags, digit, _ = head
+        speech, gap = bool(flags & _SPEECH), bool(flags & _GAP)
+        return Frame(number, pcm, captured_ns, level, speech, gap, chr(digit).strip("\0"))

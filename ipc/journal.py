@@ -37,6 +37,12 @@ class CallStarted(Record, frozen=True):
     """The same instant in ISO 8601, UTC."""
     provider: str = ""
     """Name of the provider that holds the conversation; "" where a pipeline does."""
+    control: str = "call-control"
+    """Name of the call-control that holds the call."""
+    outbound: bool = False
+    """We called them."""
+    variables: dict[str, str] = {}
+    """What the call brought with it, for the agent's sentences."""
 
 
 class AgentSaid(Record, frozen=True):
@@ -45,7 +51,7 @@ class AgentSaid(Record, frozen=True):
     turn: int
     """The caller's turn that it answers; 0 for the greeting."""
     kind: str
-    """greeting, answer, prompt, filler or goodbye."""
+    """greeting, answer, prompt, notice, filler or goodbye."""
     text: str
     """What the agent set out to say."""
     heard: str
@@ -121,6 +127,8 @@ class NoiseIgnored(Record, frozen=True):
 
 class DigitsPressed(Record, frozen=True):
     digits: str
+    dropped: int = 0
+    """Keys of the same entry that came after these, and were too many."""
 
 
 class ToolRun(Record, frozen=True):
@@ -128,6 +136,39 @@ class ToolRun(Record, frozen=True):
     name: str
     arguments: dict[str, str]
     outcome: str
+
+
+class CallerAway(Record, frozen=True):
+    """The caller cannot hear the agent, or can again: they have put us on hold, or somebody else is being asked."""
+
+    away: bool
+
+
+class Consulted(Record, frozen=True):
+    """How an attended transfer went on."""
+
+    destination: str
+    state: str
+    """ringing, asking (the person has answered, and talks to the agent), joined or ended."""
+    reason: str = ""
+    """Of ringing: why the caller is to be put through. Of ended: why nothing came of it."""
+
+
+class ConsultSaid(Record, frozen=True):
+    """Something said between the agent and a person who was asked to take the call. The caller did not hear it."""
+
+    who: str
+    """agent or person."""
+    text: str
+
+
+class CallAnswered(Record, frozen=True):
+    """An outbound call was answered, and by this the agent knew by whom."""
+
+    by: str
+    """person, machine or unknown."""
+    after_ms: int
+    """From the answer."""
 
 
 class EngineLost(Record, frozen=True):
@@ -147,11 +188,32 @@ class ProviderResumed(Record, frozen=True):
     """From the predecessor's last sample on the wire, where it said anything at all, to now."""
 
 
+class ProviderLost(Record, frozen=True):
+    """The provider could not go on. A pipeline holds the conversation from now on."""
+
+    provider: str
+    reason: str
+    pipeline: str
+    engines: dict[str, str]
+
+
 class ProviderClosed(Record, frozen=True):
     """What a provider did for the call, in its own figures (`actors.conversation.providers`), since it was opened."""
 
     provider: str
     figures: dict[str, int]
+
+
+class Recorded(Record, frozen=True):
+    """A recording of the call at the wire: once when it begins, and once when it ends."""
+
+    path: str
+    """The stereo WAV: caller left, agent right."""
+    from_frame: int
+    """The ear's frame that is its first."""
+    frames: int
+    """Of 20 ms; 0 when it begins."""
+    ended: bool = False
 
 
 class Noted(Record, frozen=True):
@@ -171,6 +233,8 @@ class CallEnded(Record, frozen=True):
     takeovers: int
     late_ms: dict[str, float]
     """p50, p99 and max of how late frames went on the wire."""
+    outcome: str = ""
+    """What the dialplan was told as `AGENT_OUTCOME`; "" when the caller left before the agent ended it."""
 
 
 LONGEST_NAME = 200
@@ -183,13 +247,17 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Union[_KINDS])  # noqa: UP007 (made at run time)
 
 
+def folder(run_dir: Path) -> Path:
+    return run_dir / "journal"
+
+
 def path(run_dir: Path, call_id: str) -> Path:
     """Where the journal of this call is. A call id comes from outside: what is no plain file name is replaced."""
     plain = "".join(
         character if character.isascii() and (character.isalnum() or character in ".-_") else "_"
         for character in call_id[:LONGEST_NAME]
     )
-    return run_dir / "journal" / f"{plain.lstrip('.')}.jsonl"
+    return folder(run_dir) / f"{plain.lstrip('.')}.jsonl"
 
 
 class Journal:

@@ -116,6 +116,8 @@ class OpenedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     owner: str = ""
     """Who opened it: the call-control to which it belongs."""
     wire: Wire = "audiosocket"
+    connected: bool = True
+    """Its media connection is there."""
 
 
 class CallList(Message, frozen=True):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ipc.rings import MOUTH_SLOTS, Rings
 
 _PLAYED = struct.Struct("<QQqq")
+_PLAYOUT = struct.Struct("<qqqqqq")
 _MOUTH_WRITTEN = 192 // 8
 _MOUTH_WRITING = 200 // 8
 _MOUTH_OFFSET = 208 // 8
@@ -15,7 +16,8 @@ _MOUTH_READ = 320 // 8
 _PLAYED_AT = 384
 _GRID_AT = 896 // 8
 _LATENESS_AT = 1024 // 8
-_END = 1
+_PLAYOUT_AT = 2368
+_END, _LIVE = 1, 2
 
 GENERATIONS_KEPT = 8
 LATENESS_BUCKETS = 160
@@ -58,6 +60,15 @@ DUE, HEARD, SENT, VOICED, UNDERRUNS, SKIPPED, RECEIVED, CORRUPT, TAKEOVERS = ran
 """Where each field of `Grid` stands in `MouthReader.grid`."""
 
 
+class Ahead(NamedTuple):
+    """What waits in the mouth."""
+
+    frames: int
+    complete: bool
+    """A clause ends among them."""
+    live: bool
+
+
 class MouthWriter:
     """A TTS actor's or provider's end of the mouth. One at a time; a successor goes on from the counters."""
 
@@ -85,8 +96,12 @@ class MouthWriter:
         words = self._rings.words
         return words[_MOUTH_OFFSET] if words[_MOUTH_WRITING] == generation else 0
 
-    def write(self, pcm: bytes | memoryview, generation: int, now_ns: int, *, end: bool = False) -> bool:
-        """Appends up to 20 ms; `end` marks the last of a clause, the only one that may be shorter.
+    def write(
+        self, pcm: bytes | memoryview, generation: int, now_ns: int, *, end: bool = False, live: bool = False
+    ) -> bool:
+        """Appends up to 20 ms; `end` marks the last of a clause, the only one that may be shorter. `live` says that the
+        samples come as they are made, at the speed of speech, and are worth less the later they are heard: the pacer
+        holds nothing of them back, whatever holes they have.
 
         Returns False, and writes nothing, when the ring is full: wait for the bell `mouth.space`.
         """
@@ -97,8 +112,9 @@ class MouthWriter:
             return False
         samples = len(pcm) // 2
         offset = self.offset(generation)
+        flags = (_END if end else 0) | (_LIVE if live else 0)
         at = rings.mouth_at + index % MOUTH_SLOTS * rings.stride
-        rings.write_slot(at, bytes(pcm), index + 1, now_ns, generation, 0.0, _END if end else 0, 0)
+        rings.write_slot(at, bytes(pcm), index + 1, now_ns, generation, 0.0, flags, 0)
         words[_MOUTH_WRITING] = generation
         words[_MOUTH_OFFSET] = offset + samples
         words[_MOUTH_WRITTEN] = index + 1
@@ -147,6 +163,43 @@ class MouthReader:
                 return pcm, audible
         return None
 
+    def look_ahead(self) -> Ahead:
+        """What waits of the audible generation. Discards the flushed; takes nothing.
+
+        A slot that is torn counts: whether it can be heard is seen when it is taken.
+        """
+        rings = self._rings
+        words = rings.words
+        index, written, audible = words[_MOUTH_READ], words[_MOUTH_WRITTEN], words[_MOUTH_GENERATION]
+        if audible != self._generation:
+            self._generation, self.mid_clause = audible, False
+        marks = [rings.slot_marks(rings.mouth_at + slot % MOUTH_SLOTS * rings.stride) for slot in range(index, written)]
+        flushed = 0
+        while flushed < len(marks) and marks[flushed][0] != audible:
+            flushed += 1
+        if flushed:
+            words[_MOUTH_READ] = index + flushed
+        flags = [flags for generation, flags in marks[flushed:] if generation == audible]
+        return Ahead(len(flags), any(mark & _END for mark in flags), any(mark & _LIVE for mark in flags))
+
+    @property
+    def waiting(self) -> int:
+        """Slots that wait; right after a flush also those that will never be heard."""
+        words = self._rings.words
+        return words[_MOUTH_WRITTEN] - words[_MOUTH_READ]
+
+    @property
+    def live(self) -> bool:
+        """Whether the last slot that was taken was written as `live`."""
+        rings = self._rings
+        last = rings.words[_MOUTH_READ] - 1
+        return last >= 0 and bool(rings.slot_marks(rings.mouth_at + last % MOUTH_SLOTS * rings.stride)[1] & _LIVE)
+
+    @property
+    def audible(self) -> int:
+        """The generation that may be heard now."""
+        return self._rings.words[_MOUTH_GENERATION]
+
     def note_played(self, generation: int, samples: int, now_ns: int) -> None:
         """Publishes that these samples of this generation are on the wire."""
         rings = self._rings
@@ -157,6 +210,15 @@ class MouthReader:
             before, first_ns = record[1:3] if record and record[0] == generation + 1 else (0, now_ns)
         self._played = (generation, before + samples, first_ns)
         rings.write_record(at, _PLAYED.pack(generation + 1, before + samples, first_ns, now_ns))
+
+    def remember(self, state: tuple[int, ...]) -> None:
+        """Leaves six numbers for the successor's playout."""
+        self._rings.write_record(_PLAYOUT_AT, _PLAYOUT.pack(*state))
+
+    @property
+    def remembered(self) -> tuple[int, ...] | None:
+        """What a predecessor's playout has left."""
+        return self._rings.read_record(_PLAYOUT_AT, _PLAYOUT)
 
     def publish(self) -> None:
         """Shows `grid` to readers and to a successor. No word of it is ever seen half-written; two words may be of

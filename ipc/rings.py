@@ -1,10 +1,11 @@
-"""The audio plane: two rings of 20 ms slots per call, in one shared-memory segment.
+"""The audio plane: three rings of 20 ms slots per call, in one shared-memory segment.
 
     caller ==wire==> audio actor ==ear==> STT, conversation, recorder ...     one writer, any number of readers
     caller <==wire== audio actor <==mouth== one TTS actor or provider         one writer at a time, one reader
+                     audio actor ==tap==> recorder                            one writer, any number of readers
 
     +------+------------------------------------------------------------------+--------------------+-----------------+
-    |    0 | magic, version, rate, slot bytes, ear slots, mouth slots         | maker, once        | everybody       |
+    |    0 | magic, version, rate, slot bytes, ear, mouth and tap slots       | maker, once        | everybody       |
     |   64 | closed                                                           | supervisor         | everybody       |
     |   72 | which of the bells somebody listens for, a byte each             | their listeners    | audio actor     |
     |  128 | ear: written                                                     | audio actor        | ear readers     |
@@ -14,8 +15,11 @@
     |  384 | pacer: eight records of what was played, by generation modulo 8  | audio actor        | conversation    |
     |  896 | pacer: its grid and counters, a word each                        | audio actor        | its successor   |
     | 1024 | pacer: histogram of lateness                                     | audio actor        | reports         |
+    | 2304 | tap: written                                                     | audio actor        | recorder        |
+    | 2368 | playout: what its successor must know, a record                  | audio actor        | its successor   |
     | 4096 | ear slots, 30 s                                                  | audio actor        | ear readers     |
     |  ... | mouth slots, 5 s                                                 | mouth writer       | pacer           |
+    |  ... | tap slots, 30 s: what went to the caller, only while recorded    | audio actor        | recorder        |
     +------+------------------------------------------------------------------+--------------------+-----------------+
       from   what                                                               the one who writes   who reads
 
@@ -50,11 +54,12 @@ from ipc import segment as shared_memory
 from ipc.segment import Segment
 
 MAGIC = b"RINGMSTR"
-VERSION = 2
+VERSION = 3
 FRAME_MS = 20
 FRAME_NS = FRAME_MS * 1_000_000
 EAR_SLOTS = 30_000 // FRAME_MS
 MOUTH_SLOTS = 5_000 // FRAME_MS
+TAP_SLOTS = EAR_SLOTS
 
 BELLS = ("ear.stt", "ear.conversation", "ear.tap", "mouth.space")
 """The bells of a call, in the order in which their descriptors travel."""
@@ -62,9 +67,11 @@ BELLS = ("ear.stt", "ear.conversation", "ear.tap", "mouth.space")
 EAR_BELLS = 3
 """The first so many of `BELLS` are rung by the audio actor for each frame in the ear."""
 
-_HEADER = struct.Struct("<8sIIIII")
+_HEADER = struct.Struct("<8sIIIIII")
 _SLOT = struct.Struct("<QqIfHBB")
 _CRC = struct.Struct("<I")
+_MARKS = struct.Struct("<16xI6xB")
+"""Generation and flags of a slot."""
 _SLOT_AND_CRC = struct.Struct(_SLOT.format + "I")
 _CRC_AT = _SLOT.size
 _SLOT_HEAD = _SLOT_AND_CRC.size
@@ -116,7 +123,7 @@ def create(name: str, rate: int) -> None:
     """Makes a call's rings. Raises OSError when shared memory is full or the name is taken."""
     payload = frame_bytes(rate)
     segment = Segment.create(name, _size(payload))
-    _HEADER.pack_into(segment.buf, 0, MAGIC, VERSION, rate, payload, EAR_SLOTS, MOUTH_SLOTS)
+    _HEADER.pack_into(segment.buf, 0, MAGIC, VERSION, rate, payload, EAR_SLOTS, MOUTH_SLOTS, TAP_SLOTS)
     segment.close()
 
 
@@ -131,9 +138,9 @@ class Rings:
     def __init__(self, name: str) -> None:
         self._segment = Segment.attach(name)
         buf = self._segment.buf
-        magic, version, rate, payload, ear_slots, mouth_slots = _HEADER.unpack_from(buf, 0)
+        magic, version, rate, payload, *slots = _HEADER.unpack_from(buf, 0)
         try:
-            _check(name, magic, version, (rate, payload, ear_slots, mouth_slots), self._segment.size)
+            _check(name, magic, version, rate, (payload, *slots), self._segment.size)
         except WrongRing:
             self._segment.close()
             raise
@@ -145,6 +152,7 @@ class Rings:
         self.ear_at = _SLOTS_AT
         """Where the ear's first slot is; the next is a `stride` further."""
         self.mouth_at: int = _SLOTS_AT + EAR_SLOTS * self.stride
+        self.tap_at: int = self.mouth_at + MOUTH_SLOTS * self.stride
 
     def close(self) -> None:
         self.words.release()
@@ -198,9 +206,14 @@ class Rings:
         pcm = copy[_SLOT_HEAD : _SLOT_HEAD + head[4] * 2]
         return head, pcm, zlib.crc32(pcm, zlib.crc32(copy[:_CRC_AT])) == head[7]
 
+    def slot_marks(self, at: int) -> tuple[int, int]:
+        """Generation and flags of a slot, unchecked: for who only wants to know what may be coming."""
+        generation, flags = _MARKS.unpack_from(self.buf, at)
+        return generation, flags
 
-def _check(name: str, magic: bytes, version: int, shape: tuple[int, int, int, int], size: int) -> None:
-    """Raises `WrongRing`. The shape is rate, bytes a frame, ear slots, mouth slots."""
+
+def _check(name: str, magic: bytes, version: int, rate: int, shape: tuple[int, ...], size: int) -> None:
+    """Raises `WrongRing`. The shape is bytes a frame, ear slots, mouth slots, tap slots."""
     if magic != MAGIC:
         raise WrongRing(f"segment {name} begins with {magic!r}, which are no call's rings")
     if version != VERSION:
@@ -208,15 +221,14 @@ def _check(name: str, magic: bytes, version: int, shape: tuple[int, int, int, in
             f"segment {name} holds rings of version {version}, this process uses version {VERSION}: its call was begun"
             " by another release of Ringmaster; calls that begin now are not concerned"
         )
-    rate, payload, ear_slots, mouth_slots = shape
-    ours = (frame_bytes(rate), EAR_SLOTS, MOUTH_SLOTS, _size(frame_bytes(rate)))
-    theirs = (payload, ear_slots, mouth_slots, size)
-    if theirs[:3] != ours[:3] or size < ours[3]:
+    ours = (frame_bytes(rate), EAR_SLOTS, MOUTH_SLOTS, TAP_SLOTS)
+    if shape != ours or size < _size(ours[0]):
         raise WrongRing(
-            f"segment {name} has (bytes a frame, ear slots, mouth slots, size) {theirs}, this process uses {ours}"
+            f"segment {name} has (bytes a frame, ear slots, mouth slots, tap slots, size) {(*shape, size)}, this"
+            f" process uses {(*ours, _size(ours[0]))}"
         )
 
 
 def _size(payload: int) -> int:
     """Bytes of a segment whose frames have this many bytes."""
-    return _SLOTS_AT + (EAR_SLOTS + MOUTH_SLOTS) * (_SLOT_HEAD + payload)
+    return _SLOTS_AT + (EAR_SLOTS + MOUTH_SLOTS + TAP_SLOTS) * (_SLOT_HEAD + payload)

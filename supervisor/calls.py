@@ -1,10 +1,11 @@
 """The open calls: for each its rings and bells, its audio actor, and a duplicate of its media connection.
 
     open --ExpectMedia, connection--> attached --audio actor dies--> (moved) attached --CloseCall--> closed
-      ^                                  |
-      '----------- media lost -----------'      the call stays open; another connection may be expected
+      ^                                |  ^ |
+      '---------- media lost ----------'  '-'   another connection, perhaps of another wire, was expected and has come
 
-The duplicate is what lets an audio actor die: its successor gets the same connection and the same rings.
+The duplicate is what lets an audio actor die: its successor gets the same connection and the same rings. How the
+connections of each kind of wire come about is in `supervisor.lines`.
 """
 
 import asyncio
@@ -18,22 +19,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+from config.schema import Settings
 from ipc import descriptors, rings
 from ipc.bus import Refused
 from ipc.descriptors import MediaMessage
 from ipc.messages import (
-    AttachMedia,
     CallOpened,
+    ConnectMedia,
     DetachMedia,
+    FileHeard,
+    FileReady,
+    FilesDropped,
+    MediaAwaited,
     MediaChanged,
     MediaEnded,
     OpenCall,
     OpenedCall,
+    Wire,
 )
 from supervisor.call import MOST_TAKEOVERS, TAKEOVER_PERIOD_S, Call, company
 from supervisor.children import Children
 from supervisor.handover import HandedCall
-from supervisor.parting import part
+from supervisor.lines import Lines
 from supervisor.warm_pool import AudioActor, WarmPool
 
 log = logging.getLogger(__name__)
@@ -56,19 +63,22 @@ class Calls:
         pool: WarmPool,
         children: Children,
         segment_prefix: str,
-        most: int,
+        settings: Settings,
         publish: Callable[[MediaChanged], None],
+        tell: Callable[[str, FileReady | FilesDropped], None],
     ) -> None:
-        """`most`: calls at once."""
+        """`tell` passes an audio actor's note on to the call-control of this name."""
         self.refused: Counter[str] = Counter()
         """Calls that were not opened, by reason."""
         self.draining = False
         """No call is opened any more; those that are open go on."""
-        self._most = most
+        self._most = settings.audio.max_calls
         self._pool = pool
         self._children = children
         self._prefix = segment_prefix
         self._publish = publish
+        self._tell = tell
+        self._lines = Lines(settings)
         self._calls: dict[str, Call] = {}
         self._ending = False
         self.last_number = 0
@@ -84,34 +94,32 @@ class Calls:
         return len(self._calls) >= self._most
 
     def listing(self) -> tuple[OpenedCall, ...]:
-        return tuple(
-            OpenedCall(
-                call_id=call.call_id,
-                segment=call.segment,
-                rate=call.rate,
-                media_uuid=call.media_uuid,
-                audio_actor=call.actor.name if call.actor else "",
-                opened_ns=call.opened_ns,
-            )
-            for call in self._calls.values()
-        )
+        return tuple(call.listed() for call in self._calls.values())
+
+    @property
+    def media_refused(self) -> Counter[str]:
+        """Media connections that did not come about, by reason, but for those at the door."""
+        return self._lines.refused
 
     def bells(self, call_id: str) -> Sequence[int] | None:
         call = self._calls.get(call_id)
         return None if call is None or call.closing else call.bells
 
-    def open(self, command: OpenCall) -> CallOpened:
+    def open(self, command: OpenCall, owner: str) -> CallOpened:
         """Also answers for a call that is open already: call-control may ask again. Raises `Refused`."""
         call = self._calls.get(command.call_id)
         if call is None:
-            call = self._calls[command.call_id] = self._make(command)
+            call = self._calls[command.call_id] = self._make(command, owner)
         elif call.closing:
             raise self._refusal("closing", f"call {command.call_id} is being closed")
-        elif command.media_uuid != call.media_uuid:
-            self.expect(command.call_id, command.media_uuid)
-        return CallOpened(segment=call.segment, audio_actor=call.actor.name if call.actor else "")
+        else:
+            call.owner = owner
+            if command.media_uuid != call.last.uuid:
+                self._lines.expect(call, command.media_uuid, command.wire)
+        host, port = self._lines.where(call.last)
+        return CallOpened(segment=call.segment, audio_actor=call.actor.name if call.actor else "", host=host, port=port)
 
-    def _make(self, command: OpenCall) -> Call:
+    def _make(self, command: OpenCall, owner: str) -> Call:
         if command.rate not in RATES:
             text = f"call {command.call_id} wants {command.rate} samples per second; 8000 and 16000 are possible"
             raise self._refusal("wrong rate", text, busy=False)
@@ -123,6 +131,11 @@ class Calls:
         if actor is None:
             text = "no audio actor waits for a call; they are started as fast as they can be"
             raise self._refusal("no audio actor", text)
+        try:
+            line = self._lines.make(command.media_uuid, command.wire)
+        except Refused as refused:
+            self._pool.leave(actor, command.call_id)
+            raise self._refusal("no media", str(refused), busy=refused.busy) from refused
         self.last_number += 1
         segment = f"{self._prefix}call-{self.last_number}"
         try:
@@ -130,6 +143,7 @@ class Calls:
             bells = rings.make_bells()
         except OSError as error:
             rings.unlink(segment)
+            self._lines.drop(line)
             self._pool.leave(actor, command.call_id)
             log.error("call %s cannot be opened: %s", command.call_id, error)
             lacking = "no descriptors" if error.errno in (errno.EMFILE, errno.ENFILE) else "no shared memory"
@@ -137,10 +151,12 @@ class Calls:
         log.info("call %s: open on %s", command.call_id, actor.name)
         return Call(
             command.call_id,
+            owner,
             command.rate,
             segment,
             bells,
-            command.media_uuid,
+            line,
+            command.playback,
             actor=actor,
             opened_ns=time.monotonic_ns(),
         )
@@ -150,42 +166,57 @@ class Calls:
         self.refused[reason] += 1
         return Refused(text, busy=busy)
 
-    def expect(self, call_id: str, media_uuid: str) -> None:
+    def _known(self, call_id: str) -> Call:
         """Raises `Refused` for an unknown call."""
         call = self._calls.get(call_id)
         if call is None or call.closing:
             raise Refused(f"there is no open call {call_id}")
-        call.media_uuid = media_uuid
-        call.awaited = True
+        return call
 
     # -- the connection
+
+    def expect(self, call_id: str, media_uuid: str, wire: Wire = "audiosocket") -> MediaAwaited:
+        """The call's next connection is this one; what carries it until then goes on. Asked again, it answers the same.
+        Raises `Refused`, and then the call expects what it did before."""
+        call = self._known(call_id)
+        self._lines.expect(call, media_uuid, wire)
+        host, port = self._lines.where(call.last)
+        return MediaAwaited(host=host, port=port)
+
+    async def connect(self, command: ConnectMedia) -> None:
+        """Returns once the awaited connection carries the call; where no audio actor is free, the next one gets it.
+        Raises `Refused`. May be asked again at any time."""
+        await self._lines.connect(self._known(command.call_id), command, self._begin)
 
     def awaits(self, media_uuid: str) -> bool:
         return self._awaiting(media_uuid) is not None
 
     def knows(self, media_uuid: str) -> bool:
         """True when an open call awaits this connection, or has had it."""
-        return any(call.media_uuid == media_uuid for call in self._calls.values())
+        return any(media_uuid in (call.last.uuid, call.media and call.media.uuid) for call in self._calls.values())
 
     def deliver(self, media_uuid: str, connection: socket.socket) -> None:
         """The connection that a call awaits has come; it belongs to the call from now on. Asks for `awaits` before."""
         call = self._awaiting(media_uuid)
         assert call is not None
-        if call.media is not None:
-            # The new connection replaces one that may still look alive.
-            if call.attached and self._send(call, DetachMedia(call_id=call.call_id)):
-                call.replaced += 1
-            call.media.close()
-        self._mark(call, attached=False)
-        call.awaited = call.begun = False
-        call.media = connection
-        self._attach(call, "")
+        call.last.connection = connection
+        self._begin(call)
 
     def _awaiting(self, media_uuid: str) -> Call | None:
         for call in self._calls.values():
-            if call.awaited and call.media_uuid == media_uuid and not call.closing:
+            if call.awaited and (call.last.uuid, call.last.wire) == (media_uuid, "audiosocket") and not call.closing:
                 return call
         return None
+
+    def _begin(self, call: Call) -> None:
+        """The awaited connection is there. It replaces one that may still look alive."""
+        before, call.media = call.media, call.last
+        call.outdated = call.outdated or call.attached
+        self._mark(call, attached=False)
+        call.awaited = call.begun = False
+        if before is not None:
+            self._lines.drop(before)
+        self._attach(call, "")
 
     def _attach(self, call: Call, reason: str) -> None:
         """Gives the call's connection to its audio actor; without one, to whoever has room now or next."""
@@ -194,14 +225,18 @@ class Calls:
             log.warning("call %s waits for an audio actor", call.call_id)
             return
         call.reason = reason
-        message = AttachMedia(call_id=call.call_id, segment=call.segment)
-        if not self._send(call, message, [call.media.fileno(), *call.bells]):
+        if call.outdated:
+            if not self._send(call, DetachMedia(call_id=call.call_id)):
+                return
+            call.outdated = False
+            call.replaced += 1
+        if not self._send(call, call.attach(call.media), [call.media.descriptor, *call.bells]):
             return
         self._mark(call, attached=True)
         state: Literal["attached", "moved"] = "moved" if call.begun else "attached"
         call.begun = True
-        log.info("call %s: media %s on %s", call.call_id, state, call.actor.name)
-        self._publish(MediaChanged(call_id=call.call_id, state=state, reason=reason))
+        log.info("call %s: media (%s) %s on %s", call.call_id, call.media.wire, state, call.actor.name)
+        self._publish(MediaChanged(call_id=call.call_id, state=state, reason=reason, media_uuid=call.media.uuid))
 
     def _seat(self, call: Call) -> AudioActor | None:
         """A place on an audio actor, among as many others as its past allows."""
@@ -238,29 +273,49 @@ class Calls:
     def _send_the_rest(self, actor: AudioActor) -> None:
         """It has read, and there is room for more: those of its calls that wait for that are attached."""
         for call in [self._calls[call_id] for call_id in actor.calls if call_id in self._calls]:
-            if call.actor is actor and call.media is not None and not call.attached and not call.closing:
+            if call.actor is not actor or call.closing:
+                continue
+            if call.media is not None and not call.attached:
                 self._attach(call, call.reason)
+            while call.unsent and self._send(call, call.unsent[0]):
+                call.unsent.popleft()
+
+    def file_heard(self, note: FileHeard) -> None:
+        """To the audio actor that serves the call now. It may know nothing of this file: its predecessor made it."""
+        call = self._calls.get(note.call_id)
+        if call is None or call.closing or call.actor is None:
+            return
+        if call.unsent or not self._send(call, note):
+            call.unsent.append(note)
 
     def _hear(self, actor: AudioActor, message: MediaMessage) -> None:
         call = self._calls.get(message.call_id)
-        if call is None or call.actor is not actor or not isinstance(message, MediaEnded):
+        if call is None or call.actor is not actor:
             return
+        match message:
+            case MediaEnded():
+                self._media_ended(call, f"{message.reason}{': ' if message.detail else ''}{message.detail}")
+            case FileReady() | FilesDropped() if not call.closing:
+                self._tell(call.owner, message)
+
+    def _media_ended(self, call: Call, reason: str) -> None:
+        # Exactly one comes for each connection, in their order: older connections than the call's come first.
         if call.replaced:
-            # Exactly one comes for each connection, and this one is for an older connection than the call's.
             call.replaced -= 1
-            return
-        self._lose(call, f"{message.reason}{': ' if message.detail else ''}{message.detail}")
+        elif call.outdated:
+            call.outdated = False
+        else:
+            self._lose(call, reason)
 
     def _lose(self, call: Call, reason: str) -> None:
         """The connection has ended. The audio actor stays with the call, for the next connection."""
         self._mark(call, attached=False)
-        if call.closing:
+        if call.closing or call.media is None:
             return  # `close` has the rest
-        if call.media is not None:
-            call.media.close()
-            call.media = None
-        log.info("call %s: media lost (%s)", call.call_id, reason)
-        self._publish(MediaChanged(call_id=call.call_id, state="lost", reason=reason))
+        lost, call.media = call.media, None
+        self._lines.drop(lost)
+        log.info("call %s: media (%s) lost (%s)", call.call_id, lost.wire, reason)
+        self._publish(MediaChanged(call_id=call.call_id, state="lost", reason=reason, media_uuid=lost.uuid))
 
     # -- the death of audio actors
 
@@ -268,10 +323,7 @@ class Calls:
         """To be told of every audio actor that has ended, after the pool. All its calls are taken over at once."""
         lost = [self._calls[call_id] for call_id in sorted(actor.calls) if call_id in self._calls]
         for call in lost:
-            call.actor = None
-            call.attached = False
-            call.replaced = 0
-            call.changed.set()
+            call.forget_actor()
         for call in lost:
             if call.media is None or call.closing or self._ending:
                 continue
@@ -309,11 +361,12 @@ class Calls:
             await call.closed.wait()
             return
         call.closing = True
-        self._tell_readers(call)
+        self._lines.expect_nothing(call)
+        call.tell_readers()
         if call.actor is not None:
             await self._release(call, call.actor)
         if call.media is not None:
-            await part(call.media, PART_S)
+            await self._lines.part(call.media, PART_S)
         for bell in call.bells:
             os.close(bell)
         rings.unlink(call.segment)
@@ -339,33 +392,24 @@ class Calls:
 
     # -- from one program to the next
 
+    async def rest(self, within_s: float) -> None:
+        """Connections that are just being made have so long to come about; those that do not are given up."""
+        await self._lines.rest(self._calls.values(), within_s)
+
     def handed(self) -> tuple[HandedCall, ...]:
         return tuple(call.handed() for call in self._calls.values() if not call.closing)
 
     def adopt(self, handed: Iterable[HandedCall], actors: Mapping[str, AudioActor]) -> None:
         """Calls of a predecessor, whose actors the pool knows already. Whoever has lost theirs waits for another."""
         for call in handed:
-            self._calls[call.call_id] = Call.adopted(call, actors.get(call.actor))
-
-    @staticmethod
-    def _tell_readers(call: Call) -> None:
-        """Marks the rings as closed and wakes everybody who sleeps on them."""
-        try:
-            view = rings.Rings(call.segment)
-        except FileNotFoundError:
-            log.warning("call %s: somebody has removed its rings from shared memory", call.call_id)
-        except OSError as error:
-            # No descriptor is left for it. The bells wake them all the same, and the call's end is told on the bus.
-            log.warning("call %s: its rings cannot be marked as closed: %s", call.call_id, error)
-        else:
-            view.mark_closed()
-            view.close()
-        for bell in call.bells:
-            os.eventfd_write(bell, 1)
+            adopted = self._calls[call.call_id] = Call.adopted(call, actors.get(call.actor))
+            self._lines.adopt(adopted)
+            if adopted.actor is not None and adopted.media is not None and not adopted.attached:
+                self._attach(adopted, "")  # there was no room to tell it
 
     async def _release(self, call: Call, actor: AudioActor) -> None:
         """Detach; let it end, if this was its last call; kill it: three bounded waits."""
-        if call.attached and self._send(call, DetachMedia(call_id=call.call_id)):
+        if (call.attached or call.outdated) and self._send(call, DetachMedia(call_id=call.call_id)):
             await _detached(call)
         self._mark(call, attached=False)
         call.actor = None

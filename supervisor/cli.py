@@ -19,6 +19,10 @@ from config.problem import ConfigError
 COMMANDS = {
     "up": ("supervisor.commands.up", "run the whole system in the foreground"),
     "status": ("supervisor.commands.status", "how the running system is: actors, calls, problems"),
+    "calls": ("supervisor.commands.calls", "the calls so far: who called, what was said, how it ended"),
+    "call": ("supervisor.commands.call", "have the agent call somebody"),
+    "doctor": ("supervisor.commands.doctor", "look for what stands in the way of calls, and what to do about it"),
+    "dialplan": ("supervisor.commands.dialplan", "the lines that Asterisk or FreePBX need, for copying"),
     "dump": ("supervisor.commands.dump", "write down the last minute and the stacks of the processes"),
     "affinity": ("supervisor.commands.affinity", "move running processes to other CPU cores"),
     "priority": ("supervisor.commands.priority", "give running processes another urgency"),

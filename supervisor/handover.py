@@ -5,7 +5,8 @@
 It is the same process before and after (its id, and what the kernel knows of its children, stay), so that descriptors
 keep their numbers, and neither systemd nor an audio actor notices. What goes along: the right to the run directory,
 the AudioSocket listener, the two ends of the death pipe (whose writing end must never close, or every audio actor
-ends), the bell, the progress board, and each open call with its rings, bells, media connection and audio actor.
+ends), the bell, the progress board, and each open call with its rings, bells, media connection (of whichever wire, also
+a UDP port that still waits for Asterisk) and audio actor.
 
 The two programs may be of different versions. A field that one of them does not know is left out, or has its default;
 `VERSION` counts changes that this does not bridge.
@@ -14,11 +15,13 @@ The two programs may be of different versions. A field that one of them does not
 import os
 from collections.abc import Iterator, MutableMapping, Sequence
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import msgspec
 
+from ipc.messages import Wire
 from supervisor.instance import CannotRun
+from supervisor.specs import CALL_CONTROL
 
 VERSION = 1
 
@@ -46,20 +49,40 @@ class HandedActor(msgspec.Struct, frozen=True, kw_only=True):
     """Segment of its flight recorder."""
 
 
+class HandedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A media connection, as in `supervisor.call.Line`, but for its descriptor."""
+
+    uuid: str
+    wire: Wire = "audiosocket"
+    codec: str = ""
+    peer_host: str = ""
+    peer_port: int = 0
+
+
 class HandedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """An open call, as in `supervisor.calls.Call`."""
+    """An open call, as in `supervisor.call.Call`."""
 
     call_id: str
+    owner: str = CALL_CONTROL
     rate: int
     segment: str
     bells: tuple[int, ...]
+    playback: Literal["stream", "file"] = "stream"
     media_uuid: str
+    """Of the connection that was expected last."""
+    wire: Wire = "audiosocket"
+    """Of that one."""
     awaited: bool
+    waiting: int = NONE
+    """The socket of an awaited `rtp`."""
     media: int = NONE
+    """The connection that carries the call, which is `served`."""
+    served: HandedLine | None = None
     actor: str = ""
     """Name; "" for one that waits for an audio actor."""
     attached: bool = False
     begun: bool = False
+    outdated: bool = False
     replaced: int = 0
     opened_ns: int = 0
 
@@ -92,8 +115,7 @@ class HandOver(msgspec.Struct, frozen=True, kw_only=True):
             yield from (actor.pidfd, actor.control)
         for call in self.calls:
             yield from call.bells
-            if call.media != NONE:
-                yield call.media
+            yield from (descriptor for descriptor in (call.media, call.waiting) if descriptor != NONE)
 
     def segments(self) -> set[str]:
         """Names in shared memory that are still in use."""

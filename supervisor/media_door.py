@@ -1,6 +1,7 @@
 """The door: where Asterisk brings the calls' audio (AudioSocket over TCP). Who may come in is decided here, by UUID.
 
-    accept -> first frame `01 00 10 <UUID>` within the deadline -> awaited by a call? ------------------> to the call
+    accept, from an address that is allowed
+           -> first frame `01 00 10 <UUID>` within the deadline -> awaited by a call? ------------------> to the call
                                                                 -> not ours, and direct calls are served?
                                                                    call-control opens a call for it ----> to the call
     anything else: dropped and counted by reason
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,6 +24,8 @@ from typing import Any, Literal, Protocol
 from config.schema import AudioSocket
 from ipc import media_uuid
 from ipc.bus import NoAnswer, Refused
+from supervisor import media_tcp
+from supervisor.allowed_hosts import AllowedHosts
 from supervisor.parting import part
 
 log = logging.getLogger(__name__)
@@ -36,18 +40,11 @@ BACKLOG = 1024
 ACCEPT_PAUSE_S = 0.2
 """When the process may open no more files, accepting would fail again and again at once."""
 
-UNACKNOWLEDGED_MS = 5000
-"""A peer that has acknowledged none of our frames for so long has lost its network. Without this the kernel would go on
-trying for a quarter of an hour (tcp(7), TCP_USER_TIMEOUT)."""
-
-CONGESTION = b"reno"
-"""Every kernel has it, and it sends when told to. BBR, the default of some, has a timer and a model of the path for
-each connection: 5 % of the CPU of a dense audio actor, for 50 small frames a second that never fill a window."""
-
 PART_S = 1.0
 """For whoever is turned away politely: Asterisk closes within a round trip and a frame."""
 
 Reason = Literal[
+    "not allowed",
     "too many waiting",
     "silent",
     "half a frame",
@@ -97,6 +94,7 @@ class MediaDoor:
         self.refused: Counter[str] = Counter()
         """Connections that were dropped, by reason."""
         self._settings = settings
+        self._allowed = AllowedHosts(settings.allowed_hosts)
         self._calls = calls
         self._offer = offer
         self._unnamed: dict[_Visitor, None] = {}  # those whose UUID has not come, in the order in which they came
@@ -165,6 +163,11 @@ class MediaDoor:
                     log.error("cannot accept media connections: %s", error)
                     await asyncio.sleep(ACCEPT_PAUSE_S)
                 continue
+            if address[0] not in self._allowed:
+                connection.close()
+                self._turn_away(address[0])
+                await asyncio.sleep(0)
+                continue
             self._make_room()
             visitor = _Visitor(connection, f"{address[0]}:{address[1]}")
             self._unnamed[visitor] = None
@@ -173,6 +176,11 @@ class MediaDoor:
             visitor.task.add_done_callback(self._visitors.discard)
             # Where many knock at once, accepting never waits: without this nothing else would have its turn.
             await asyncio.sleep(0)
+
+    def _turn_away(self, host: str) -> None:
+        reason: Reason = "not allowed"
+        self.refused[reason] += 1
+        self._allowed.tell(host, time.monotonic())
 
     async def rest(self, within_s: float) -> None:
         """Lets nobody in any more: whoever comes waits in the listener's queue.
@@ -236,9 +244,7 @@ class MediaDoor:
         loop = asyncio.get_running_loop()
         received = b""
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
+            media_tcp.tune(connection)
             async with asyncio.timeout(self._settings.uuid_timeout_ms / 1000):
                 while len(received) < FIRST_FRAME_BYTES:
                     more = await loop.sock_recv(connection, FIRST_FRAME_BYTES - len(received))

@@ -106,7 +106,7 @@ class Restart:
 
     async def let_go(self) -> None:
         """Returns when only what is handed over is left."""
-        await self._door.rest(REST_S)
+        await asyncio.gather(self._door.rest(REST_S), self._calls.rest(REST_S))
         try:
             async with asyncio.timeout(STOP_S):
                 await self._children.finish(self._pool.serves)
@@ -133,7 +133,7 @@ class Restart:
             last_segment=self._calls.last_number,
             draining=self._calls.draining,
             calls_refused=dict(self._calls.refused),
-            media_refused=dict(self._door.refused),
+            media_refused=dict(self._door.refused + self._calls.media_refused),
         )
 
     # -- the new program

@@ -5,9 +5,11 @@
                |- warm_pool          audio actors that wait for a call
                |- media_door         AudioSocket listener, UUID -> call
                `- calls              rings, bells, connections, takeover
+                  `- lines           what an awaited connection needs: an RTP port, a WebSocket that we dial
 
-It answers on the bus as "supervisor". It does no work of its own that could hang: no name is looked up, no file is
-read, no model is loaded once it runs. When it dies, everything does (`ipc.lifeline`), and systemd starts it again.
+It answers on the bus as "supervisor". It does no work of its own that could hang: no file is read, no model is loaded
+once it runs, and a name is looked up in a thread that nobody else waits for. When it dies, everything does
+(`ipc.lifeline`), and systemd starts it again.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ from pathlib import Path
 
 from config.load import Config
 from ipc import logs, prctl
+from ipc.actions import CallRefused
 from ipc.bus import Bus
 from ipc.descriptors import DescriptorStore
 from ipc.messages import (
@@ -31,8 +34,11 @@ from ipc.messages import (
     CallList,
     CallOpened,
     CloseCall,
+    ConnectMedia,
     ExpectMedia,
+    FileHeard,
     ListCalls,
+    MediaAwaited,
     OfferMedia,
     OpenCall,
     Problem,
@@ -204,8 +210,9 @@ class Supervisor:
         except OSError as error:
             raise CannotRun(str(error)) from error
         self._pool = WarmPool(self._children, settings.audio)
-        most = settings.audio.max_calls
-        self._calls = Calls(self._pool, self._children, prefix, most, lambda event: self._bus.publish(event))
+        # The bus comes later than its users.
+        publish, tell = lambda event: self._bus.publish(event), lambda peer, note: self._bus.tell(peer, note)
+        self._calls = Calls(self._pool, self._children, prefix, settings, publish, tell)
         self._retune = Retune(self._children, self._pool, self._config.path)
         self._guard = Guard(self._children, self._calls)
         self._door = MediaDoor(settings.audiosocket, self._calls, self._offer)
@@ -235,6 +242,8 @@ class Supervisor:
         self._children.on_end = self._ended
         self._bus.on(OpenCall, self._open_call)
         self._bus.on(ExpectMedia, self._expect_media)
+        self._bus.on(ConnectMedia, self._connect_media)
+        self._bus.on(FileHeard, self._file_heard)
         self._bus.on(CloseCall, self._close_call)
         self._bus.on(ListCalls, self._list_calls)
         self._bus.on(Status, self._status)
@@ -242,6 +251,7 @@ class Supervisor:
         self._bus.on(RestartHouse, self._restart.order)
         self._bus.on(Dump, self._dump)
         self._bus.on(Problem, self._note_problem)
+        self._bus.on(CallRefused, self._note_refused)
         self._retune.wire(self._bus)
 
     # -- children
@@ -319,16 +329,25 @@ class Supervisor:
         await self._bus.ask(CALL_CONTROL, OfferMedia(media_uuid=media_uuid), within=OFFER_S)
 
     async def _open_call(self, sender: str, command: OpenCall) -> CallOpened:
-        return self._calls.open(command)
+        return self._calls.open(command, sender)
 
-    async def _expect_media(self, sender: str, command: ExpectMedia) -> None:
-        self._calls.expect(command.call_id, command.media_uuid)
+    async def _expect_media(self, sender: str, command: ExpectMedia) -> MediaAwaited:
+        return self._calls.expect(command.call_id, command.media_uuid, command.wire)
+
+    async def _connect_media(self, sender: str, command: ConnectMedia) -> None:
+        await self._calls.connect(command)
+
+    async def _file_heard(self, sender: str, note: FileHeard) -> None:
+        self._calls.file_heard(note)
 
     async def _close_call(self, sender: str, command: CloseCall) -> None:
         await self._calls.close(command.call_id)
 
     async def _list_calls(self, sender: str, command: ListCalls) -> CallList:
         return CallList(calls=self._calls.listing())
+
+    async def _note_refused(self, sender: str, message: CallRefused) -> None:
+        self._calls.refused[message.reason] += 1
 
     async def _note_problem(self, sender: str, note: Problem) -> None:
         if note.text:
@@ -358,7 +377,7 @@ class Supervisor:
             actors=actors,
             calls=self._calls.listing(),
             warm_audio=len(self._pool),
-            media_refused=dict(self._door.refused),
+            media_refused=dict(self._door.refused + self._calls.media_refused),
             calls_refused=dict(self._calls.refused),
             draining=self._calls.draining,
             max_call_s=self._config.settings.turns.max_call_s,

@@ -104,6 +104,12 @@ def pools(settings: Settings) -> tuple[str, ...]:
     return (CONVERSATION,) if settings.default_provider else POOLS
 
 
+def call_controls(settings: Settings) -> tuple[str, ...]:
+    """Names of the actors that face an Asterisk: one for each. The first also serves calls that come straight over
+    AudioSocket."""
+    return (CALL_CONTROL, *(f"{CALL_CONTROL}.{name}" for name in settings.more_asterisks))
+
+
 def house(settings: Settings) -> tuple[Group, ...]:
     """The whole system, from left to right."""
     actors = settings.actors
@@ -148,7 +154,12 @@ def house(settings: Settings) -> tuple[Group, ...]:
         start_s=AUDIO_START_S,
         stall_s=AUDIO_STALL_S,
     )
-    call_control = ChildSpec(name=CALL_CONTROL, role=CALL_CONTROL, module="actors.call_control", stall_s=actors.stall_s)
+
+    def call_control(name: str) -> Group:
+        """A group of its own for each: what its Asterisk does to one uses up no restarts of another."""
+        spec = ChildSpec(name=name, role=CALL_CONTROL, module="actors.call_control", stall_s=actors.stall_s)
+        return group(name, spec, waits=True)
+
     return (
         group(NURSERY, nursery),
         Group(
@@ -159,5 +170,5 @@ def house(settings: Settings) -> tuple[Group, ...]:
             cool_down_s=10.0,
         ),
         *(pool(role) for role in pools(settings)),
-        group(CALL_CONTROL, call_control, waits=True),
+        *(call_control(name) for name in call_controls(settings)),
     )

@@ -107,7 +107,9 @@ def _actor(child: Child, children: Children, usages: dict[int, Usage], now: floa
 
 
 def lacking(children: Children) -> list[str]:
-    """Which of the pools that a call needs have nobody ready, call-control included. What the house does not have,
-    calls do not need."""
+    """Which of the pools that a call needs have nobody ready, and which call-controls are not: each has an Asterisk of
+    its own, so none stands in for another. What the house does not have, calls do not need."""
     there = {child.spec.role for child in children.tree}
-    return [group for group in (*POOLS, CALL_CONTROL) if group in there and children.tree.capacity(group) == 0]
+    pools = [pool for pool in POOLS if pool in there and children.tree.capacity(pool) == 0]
+    controls = (child for child in children.tree if child.spec.role == CALL_CONTROL)
+    return pools + [child.name for child in controls if child.state is not State.READY]

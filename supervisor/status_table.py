@@ -1,5 +1,6 @@
 """A `SystemStatus` as text for a terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ipc.orders import ActorStatus, SystemStatus
@@ -33,6 +34,9 @@ def render(status: SystemStatus, *, colours: bool) -> str:
     lines.append(paint(_line(_HEAD, widths), _DIM))
     for row, actor in zip(rows, status.actors, strict=True):
         lines.append(paint(_line(row, widths), _COLOURS[actor.state]) if actor.state != "ready" else _line(row, widths))
+    if status.calls:
+        wires = Counter(call.wire for call in status.calls)
+        lines += ["", f"audio of calls by: {', '.join(f'{count} {wire}' for wire, count in sorted(wires.items()))}"]
     if status.media_refused:
         refused = ", ".join(f"{count} {reason}" for reason, count in sorted(status.media_refused.items()))
         lines += ["", f"media connections dropped: {refused}"]

@@ -95,6 +95,9 @@ class WarmPool:
         self._at_once = len(os.sched_getaffinity(0))
         self._nursery: socket.socket | None = None
         self._births: dict[str, _Birth] = {}
+        # One for each birth, closed when its pidfd is about to come: where this process may open no more files, the
+        # newborn would be lost on its way to us, and the nursery be taken for one that hangs.
+        self._places: list[int] = []
         self._actors: dict[str, AudioActor] = {}
         self._starting: set[str] = set()
         self._warm: dict[str, AudioActor] = {}  # of these, those that wait, the longest waiting first
@@ -270,7 +273,14 @@ class WarmPool:
     # -- the nursery
 
     def _order(self, nursery: socket.socket) -> None:
-        ours, theirs = descriptors.pair()  # first of all: it raises `OSError` where no more files may be opened
+        # First of all: it raises `OSError` where no more files may be opened.
+        ours, theirs = descriptors.pair()
+        try:
+            self._places.append(os.dup(ours.fileno()))
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         ours.setblocking(False)
         self.last_number += 1
         spec = self._children.tree.add(AUDIO, f"{AUDIO}.{self.last_number}", time.monotonic())
@@ -287,6 +297,8 @@ class WarmPool:
                 log.warning("cannot reach the nursery: %s", error)
 
     def _hear_nursery(self, nursery: socket.socket) -> None:
+        if self._places:
+            os.close(self._places.pop())
         body, files = descriptors.receive_packet(nursery)
         if not body:
             asyncio.get_running_loop().remove_reader(nursery)
@@ -302,6 +314,8 @@ class WarmPool:
             asyncio.get_running_loop().remove_reader(self._nursery)
             self._nursery.close()
             self._nursery = None
+        while self._places:
+            os.close(self._places.pop())
         for birth in list(self._births.values()):
             # If it was born after all, it finds its control socket closed, and ends.
             birth.deadline.cancel()

@@ -14,12 +14,13 @@ from itertools import count
 from pathlib import Path
 
 from actors import scheduling
-from actors.audio.media import Media, MediaOver
+from actors.audio.media import Media
+from actors.audio.wire import MediaOver
 from config.load import load
 from config.schema import Settings
 from ipc import descriptors, flight, logs
 from ipc.lifeline import ORPHANED, Lifeline
-from ipc.messages import AttachMedia, DetachMedia, MediaEnded
+from ipc.messages import AttachMedia, DetachMedia, FileHeard, MediaEnded
 from ipc.progress import Progress, State
 from ipc.rings import Bell
 
@@ -94,11 +95,19 @@ class Worker:
             self._flight.tick(now, late, len(self._calls))
             try:
                 media.tick(now)
+                if media.playout.notes:
+                    self._tell_notes(media)
             except MediaOver as over:
                 self._end(call_id, over)
             heapq.heapreplace(clock, (media.due_ns, order, call_id, media))
             if self._eager and not media.eager:
                 self._forget_arrivals(media)
+
+    def _tell_notes(self, media: Media) -> None:
+        """What the supervisor is to pass on: files that are to be played."""
+        for note in media.playout.notes:
+            descriptors.send(self._control, note)
+        media.playout.notes.clear()
 
     def _receive(self) -> None:
         """Calls that have just begun: their frames are read as they come."""
@@ -124,23 +133,35 @@ class Worker:
         elif isinstance(message, DetachMedia) and message.call_id in self._calls:
             self._calls[message.call_id].terminate()
             self._end(message.call_id, MediaOver("detached"))
+        elif isinstance(message, FileHeard) and message.call_id in self._calls:
+            self._calls[message.call_id].playout.heard(message, time.monotonic_ns())
 
     def _attach(self, message: AttachMedia, files: list[int]) -> None:
         connection = socket.socket(fileno=files[0])
         bells = [Bell(descriptor) for descriptor in files[1:]]
-        media = self._calls[message.call_id] = Media(connection, message.segment, bells, self._settings)
+        try:
+            media = Media(connection, message, bells, self._settings)
+        except MediaOver as over:
+            self._tell_end(message.call_id, over)
+            return
+        self._calls[message.call_id] = media
         heapq.heappush(self._clock, (media.due_ns, next(self._order), message.call_id, media))
         if media.eager:
             # Edge-triggered: half a frame that stays in the socket does not wake us again and again.
             self._arrivals.register(connection, select.EPOLLIN | select.EPOLLET)
             self._eager[connection.fileno()] = message.call_id
         self._progress.set_calls(len(self._calls))
-        log.info("call %s: media attached", message.call_id)
+        log.info("call %s: media attached (%s)", message.call_id, message.wire)
 
     def _end(self, call_id: str, over: MediaOver) -> None:
         media = self._calls.pop(call_id)
         self._forget_arrivals(media)
+        if told := media.wire.summary():
+            log.info("call %s: %s", call_id, told)
         media.close()
         self._progress.set_calls(len(self._calls))
+        self._tell_end(call_id, over)
+
+    def _tell_end(self, call_id: str, over: MediaOver) -> None:
         log.info("call %s: media %s%s", call_id, over.reason, f" ({over.detail})" if over.detail else "")
         descriptors.send(self._control, MediaEnded(call_id=call_id, reason=over.reason, detail=over.detail))

@@ -1,13 +1,25 @@
-"""The process `call-control`: one for each Asterisk."""
+"""The process `call-control`, and `call-control.<name>` for each of `more_asterisks`: one for each Asterisk."""
+
+import msgspec
 
 from actors.actor import Actor, run
 from actors.call_control.ari import Ari
 from actors.call_control.control import CallControl
+from actors.call_control.store import Store
+from config.schema import Settings
+
+
+def own(settings: Settings, name: str) -> Settings:
+    """With `asterisk` being the one that the actor of this name is for. Raises `KeyError`."""
+    further = name.partition(".")[2]
+    return msgspec.structs.replace(settings, asterisk=settings.more_asterisks[further]) if further else settings
 
 
 async def serve(actor: Actor) -> None:
-    async with Ari(actor.settings.asterisk) as ari:
-        control = CallControl(actor.bus, actor.settings, ari, actor.set_calls)
+    settings = own(actor.settings, actor.name)
+    async with Ari(settings.asterisk) as ari:
+        kept = Store(settings.history, actor.run_dir, actor.name)
+        control = CallControl(actor.bus, settings, ari, kept, actor.set_calls)
         await control.start()
         actor.ready()  # also without Asterisk: direct calls need none
         await actor.stopping.wait()

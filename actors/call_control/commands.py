@@ -1,13 +1,18 @@
 """What the state machine of a call (`legs`) wants done. `hands` does it and answers each with one event.
 
-`Note`, `Reply` and `Abandon` are done at once and not answered.
+`Note`, `Reply`, `Tell`, `Judge` and `Abandon` are done at once and not answered.
 """
+
+from typing import Literal
 
 import msgspec
 
+from config.media import Transport
+from ipc.messages import Message
 
-class Command(msgspec.Struct, frozen=True):
-    """Base of all commands."""
+
+class Command(msgspec.Struct, frozen=True, tag=True):
+    """Base of all commands. The tag is for those that are kept on disk until they are answered (`store`)."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -21,8 +26,8 @@ class Place(msgspec.Struct, frozen=True):
 # -- admission ---------------------------------------------------------------------------------------------------------
 
 
-class ReadAgent(Command, frozen=True):
-    """Which agent the dialplan asks for: channel variable `AI_AGENT`. Answer: `AgentRead`."""
+class ReadCall(Command, frozen=True):
+    """What the dialplan asks for (`AI_AGENT` and others), and what the caller's codec is. Answer: `CallRead`."""
 
     channel_id: str
 
@@ -34,6 +39,8 @@ class OpenRings(Command, frozen=True):
     rate: int
     media_uuid: str
     """"" to have one made; a direct call's is that of its connection."""
+    transport: Transport = "audiosocket"
+    playback: Literal["stream", "file"] = "stream"
 
 
 class StartConversation(Command, frozen=True):
@@ -43,12 +50,31 @@ class StartConversation(Command, frozen=True):
     caller_number: str
     caller_name: str
     arrived_ns: int
+    provider: str = ""
+    outbound: bool = False
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class OriginateCaller(Command, frozen=True):
+    """An outbound call: Asterisk dials whom we want to talk to. They are the caller of this call from then on."""
+
+    channel_id: str
+    endpoint: str
+    caller_id: str
+    ring_s: int
+    variables: dict[str, str]
 
 
 # -- the legs ----------------------------------------------------------------------------------------------------------
 
 
 class Answer(Command, frozen=True):
+    channel_id: str
+
+
+class Progress(Command, frozen=True):
+    """Tell the caller's telephone that sound comes before the answer (SIP 183)."""
+
     channel_id: str
 
 
@@ -60,32 +86,77 @@ class ExpectMedia(Command, frozen=True):
     """Announce a new media UUID to the supervisor. Answer: `MediaExpected`."""
 
     call_id: str
+    transport: Transport = "audiosocket"
 
 
 class Originate(Command, frozen=True):
-    """The media leg: Asterisk dials our AudioSocket server."""
+    """The media leg. Answer: `MediaLegMade`."""
 
     call_id: str
     channel_id: str
     media_uuid: str
     rate: int
+    transport: Transport = "audiosocket"
+    host: str = ""
+    """Of RTP: where Asterisk is to send its packets."""
+    port: int = 0
+
+
+class ConnectMedia(Command, frozen=True):
+    """Tell the supervisor where Asterisk's end of the media leg is."""
+
+    call_id: str
+    media_uuid: str
+    host: str
+    port: int
+    path: str
+    codec: str
 
 
 class Join(Command, frozen=True):
-    """Add a channel to the bridge."""
+    """Add a channel to the bridge; it leaves the one in which it was."""
 
     bridge_id: str
     channel_id: str
 
 
+class StartMusic(Command, frozen=True):
+    channel_id: str
+
+
+class StopMusic(Command, frozen=True):
+    channel_id: str
+
+
+class OriginatePerson(Command, frozen=True):
+    """An attended transfer: ring somebody."""
+
+    channel_id: str
+    endpoint: str
+    call_id: str
+    ring_s: int
+    caller_number: str
+    caller_name: str
+
+
 # -- the caller leaves -------------------------------------------------------------------------------------------------
 
 
-class SetStatus(Command, frozen=True):
-    """Channel variable `AGENT_STATUS`, for the dialplan that goes on."""
+class PlaySound(Command, frozen=True):
+    """The caller hears it; its end is the event `SoundEnded`."""
 
     channel_id: str
-    status: str
+    bridge_id: str
+    """The bridge in which the caller is; "" when they are in none."""
+    media: str
+    playback_id: str
+
+
+class SetVariables(Command, frozen=True):
+    """Channel variables, for the dialplan that goes on."""
+
+    channel_id: str
+    variables: dict[str, str]
 
 
 class Continue(Command, frozen=True):
@@ -104,6 +175,12 @@ class HangUpCaller(Command, frozen=True):
 
 class RemoveMedia(Command, frozen=True):
     """Hang up a media leg."""
+
+    channel_id: str
+
+
+class RemovePerson(Command, frozen=True):
+    """Hang up the leg of a person who was called."""
 
     channel_id: str
 
@@ -132,6 +209,20 @@ class Note(Command, frozen=True):
     call_id: str
     what: str
     detail: dict[str, str]
+
+
+class Tell(Command, frozen=True):
+    """A note to the conversation that changes what it does."""
+
+    call_id: str
+    message: Message
+
+
+class Judge(Command, frozen=True):
+    """A transport has worked, or has failed, for this call: the next calls may want to know."""
+
+    transport: Transport
+    worked: bool
 
 
 class Reply(Command, frozen=True):

@@ -4,18 +4,38 @@ Done after a start, after every reconnect, and now and then: events can be lost.
 
 Pure: three lists come in, verdicts go out. The lists were asked for one after the other while events went on, so only
 what was known when the asking began is judged missing, and what ended meanwhile is not found again.
+
+After a start the calls of a predecessor come in, too, as they were kept on disk: `resumption` says how they go on. A
+call that the supervisor has open and of which nothing was kept is remade from what is there.
 """
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from actors.call_control.ari import Bridge, Channel
-from actors.call_control.commands import Place
-from actors.call_control.events import BridgeGone, CallerLeft, Event, MediaLegArrived, MediaLegEnded
+from actors.call_control.chronicle import LOST_AWAY
+from actors.call_control.commands import Command, Place
+from actors.call_control.events import (
+    BridgeGone,
+    CallerAnswered,
+    CallerLeft,
+    Event,
+    MediaLegArrived,
+    MediaLegEnded,
+    PersonArrived,
+    PersonLeft,
+)
+from actors.call_control.files import is_voice_channel
+from actors.call_control.kept import Kept
 from actors.call_control.moves import GONE, THERE
-from actors.call_control.rules import ARRIVE_NS
+from actors.call_control.resumption import as_made, resumed
 from actors.call_control.sessions import (
+    ARRIVE_NS,
     BRIDGE_PREFIX,
+    CONSULT_PREFIX,
     DIRECT_PREFIX,
+    OUTBOUND_PREFIX,
     MediaLeg,
     Part,
     Session,
@@ -23,10 +43,14 @@ from actors.call_control.sessions import (
     Stage,
     State,
     bridge_id,
-    is_media_channel,
+    is_own_channel,
     media_channel_id,
 )
 from ipc.messages import OpenedCall
+
+MAIN = "call-control"
+"""The one for which calls were opened by a supervisor that does not say for whom."""
+GONE_UNHEARD = "gone unheard"
 
 ARRIVING = ("Ring", "Up")
 """States of a channel that a caller in Stasis can have."""
@@ -43,6 +67,10 @@ class Adopt(msgspec.Struct, frozen=True):
     """A call that a predecessor of this process set up, and which lives."""
 
     session: Session
+    missed: tuple[Event, ...] = ()
+    """What it has to be told before anything else."""
+    waiting: tuple[Command, ...] = ()
+    """What is to be carried out again: nobody knows whether it was."""
 
 
 class Bury(msgspec.Struct, frozen=True):
@@ -76,6 +104,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What was there."""
 
     app_name: str
+    prefix: str = ""
+    """Before the ids of callers' channels, in the ids of their calls."""
     channels: tuple[Channel, ...]
     bridges: tuple[Bridge, ...]
     calls: tuple[OpenedCall, ...]
@@ -84,8 +114,19 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """False while another program has the application: then nothing but our own sessions is judged."""
 
     def callers(self) -> dict[str, Channel]:
-        inside = (channel for channel in self.channels if channel.in_application(self.app_name))
-        return {channel.id: channel for channel in inside if not is_media_channel(channel.id)}
+        """Those in our application, by call id."""
+        others = (channel for channel in self.channels if not is_voice_channel(channel.id))
+        inside = (channel for channel in others if channel.in_application(self.app_name))
+        return {self.prefix + channel.id: channel for channel in inside if not is_own_channel(channel.id)}
+
+    def rings(self, call_id: str) -> bool:
+        """Whether the caller's channel is anywhere in Asterisk."""
+        return any(self.prefix + channel.id == call_id for channel in self.channels)
+
+
+def own(calls: Iterable[OpenedCall], control: str) -> tuple[OpenedCall, ...]:
+    """The calls that belong to the call-control of this name."""
+    return tuple(call for call in calls if (call.owner or MAIN) == control)
 
 
 def compare(
@@ -95,26 +136,35 @@ def compare(
     ended: set[str],
     now: int,
     fallback: Place | None = None,
+    kept: Mapping[str, Kept] | None = None,
 ) -> list[Verdict]:
     """What is to be done about the differences.
 
     before: the sessions when the lists were asked for. store: those now. ended: callers' channels that ended meanwhile.
-    fallback: where an adopted caller goes when we fail.
+    fallback: where an adopted caller goes when we fail. kept: calls of a predecessor that are to go on.
     """
+    stored = {call_id: call for call_id, call in (kept or {}).items() if not call.session.direct}
     verdicts: list[Verdict] = []
     for session in before.values():
         current = store.get(session.call_id)
         # The dialplan may have brought the same channel back meanwhile: that is another call.
         if current is not None and current.arrived_ns == session.arrived_ns and not session.direct:
-            verdicts += _missed(session, found)
+            verdicts += [Tell(session.call_id, event) for event in missed(session, found)]
+    callers = {call_id: channel for call_id, channel in found.callers().items() if call_id not in ended}
+    open_calls = {call.call_id: call for call in found.calls}
+    anew: set[str] = set()
+    for call_id, last in stored.items():
+        session = _known_by(last.session, callers.get(call_id))
+        again = resumed(Kept(session, last.waiting), missed(as_made(session), found), call_id in open_calls, now)
+        verdicts.append(Adopt(*again.parts))
+        anew |= {call_id} if again.anew else set()
     if not found.alone:
         return verdicts
-    known = {*before, *(session.call_id for session in store)}
-    callers = {call_id: channel for call_id, channel in found.callers().items() if call_id not in ended}
+    known = {*before, *(session.call_id for session in store), *(kept or {})} - anew
     bridges = {bridge.id: bridge for bridge in found.bridges}
     adopted: set[str] = set()
     for call in found.calls:
-        if call.call_id in known:
+        if call.call_id in known or call.call_id in anew:
             continue
         session = _remade(call, callers.get(call.call_id), found, bridges, now, fallback)
         if session.stage is Stage.CLEARING:
@@ -122,31 +172,64 @@ def compare(
         else:
             adopted.add(call.call_id)
             verdicts.append(Adopt(session))
-    verdicts += [
-        Arrive(channel)
-        for call_id, channel in callers.items()
-        if call_id not in known and call_id not in adopted and channel.state in ARRIVING
-    ]
+    for call_id, channel in callers.items():
+        if call_id in known or call_id in adopted or channel.state not in ARRIVING:
+            continue
+        ours = channel.id.startswith(OUTBOUND_PREFIX)  # whom we have called, and of whom nothing is known any more
+        verdicts.append(RemoveChannel(channel.id) if ours else Arrive(channel))
     return verdicts + _orphans(found, before, store, verdicts)
 
 
-def _missed(session: Session, found: Found) -> list[Verdict]:
+def _known_by(session: Session, caller: Channel | None) -> Session:
+    """With number and name as Asterisk has them: they may be left out of what is kept (`history.redact`)."""
+    if caller is None or session.outbound is not None:
+        return session
+    number = caller.caller.number or session.caller_number
+    return msgspec.structs.replace(session, caller_number=number, caller_name=caller.caller.name or session.caller_name)
+
+
+def missed(session: Session, found: Found) -> Sequence[Event]:
     """Ends and arrivals of legs that no event has told."""
-    if session.stage in (Stage.CLEARING, Stage.OVER):
-        return []
+    if session.stage in (Stage.CLEARING, Stage.OVER) or session.direct:
+        return ()
+    outbound = session.outbound
+    if outbound is not None and session.stage in (Stage.ADMITTING, Stage.DIALLING):
+        if outbound.dialled.state is State.THERE and not found.rings(session.call_id):
+            return (CallerLeft(f"not answered: {GONE_UNHEARD}"),)
+        return (CallerAnswered(),) if session.call_id in found.callers() else ()
     if session.call_id not in found.callers():
-        return [Tell(session.call_id, CallerLeft("gone while Asterisk could not be heard"))]
-    verdicts: list[Verdict] = []
-    there = {channel.id: channel for channel in found.channels}
+        return (CallerLeft("gone while Asterisk could not be heard"),)
+    bridges = {bridge.id for bridge in found.bridges}
+    events = [*_missed_of_media(session, found), *_missed_of_person(session, found)]
+    if session.bridge.state is State.THERE and session.bridge_id not in bridges:
+        events.append(BridgeGone())
+    consult = session.consult
+    if consult is not None and consult.bridge.state is State.THERE and consult.bridge_id not in bridges:
+        events.append(BridgeGone(consult.bridge_id))
+    return events
+
+
+def _missed_of_media(session: Session, found: Found) -> list[Event]:
     leg = session.media
-    if leg is not None and leg.channel.state is State.THERE:
-        if leg.channel_id not in there:
-            verdicts.append(Tell(session.call_id, MediaLegEnded(leg.channel_id, "gone unheard")))
-        elif not leg.in_stasis and there[leg.channel_id].in_application(found.app_name):
-            verdicts.append(Tell(session.call_id, MediaLegArrived(leg.channel_id)))
-    if session.bridge.state is State.THERE and all(bridge.id != session.bridge_id for bridge in found.bridges):
-        verdicts.append(Tell(session.call_id, BridgeGone()))
-    return verdicts
+    if leg is None or leg.channel.state is not State.THERE:
+        return []
+    channel = next((channel for channel in found.channels if channel.id == leg.channel_id), None)
+    if channel is None:
+        return [MediaLegEnded(leg.channel_id, GONE_UNHEARD)]
+    arrived = not leg.in_stasis and channel.in_application(found.app_name)
+    return [MediaLegArrived(leg.channel_id)] if arrived else []
+
+
+def _missed_of_person(session: Session, found: Found) -> list[Event]:
+    """Of an attended transfer."""
+    consult = session.consult
+    if consult is None or consult.ended or consult.channel.state is not State.THERE:
+        return []
+    channel = next((channel for channel in found.channels if channel.id == consult.channel_id), None)
+    if channel is None:
+        return [PersonLeft(consult.channel_id, GONE_UNHEARD)]
+    arrived = not consult.in_stasis and channel.in_application(found.app_name)
+    return [PersonArrived(consult.channel_id)] if arrived else []
 
 
 def _remade(
@@ -174,6 +257,7 @@ def _remade(
         channel=THERE,
         in_stasis=leg is not None and leg.in_application(found.app_name),
         joined=THERE if channel_id in members else Part(),
+        where=bridge.id if bridge and channel_id in members else "",
         arrive_by_ns=now + ARRIVE_NS,
     )
     return Session(
@@ -190,27 +274,51 @@ def _remade(
         conversation=THERE,
         answered=THERE if alive else Part(),
         bridge=THERE if bridge else GONE,
-        joined=THERE if call.call_id in members else Part(),
+        joined=THERE if call.call_id.removeprefix(found.prefix) in members else Part(),
         media=media if leg is not None and alive else None,
         old_media=(media,) if leg is not None and not alive else (),
         bridged_ns=now,
-        cause="" if alive else "gone while call-control was away",
+        cause="" if alive else LOST_AWAY,
     )
 
 
+def direct_calls(kept: Mapping[str, Kept], calls: Iterable[OpenedCall], store: SessionStore, now: int) -> list[Adopt]:
+    """The direct calls that go on after a start: Asterisk's interface knows nothing of them.
+
+    kept: calls of a predecessor. calls: those that the supervisor has open. store: those that are known already. A call
+    whose media connection is gone has no caller any more.
+    """
+    listed = {call.call_id: call for call in calls if call.call_id.startswith(DIRECT_PREFIX)}
+    alive = {call_id for call_id, call in listed.items() if call.connected}
+    stored = {call_id: call for call_id, call in kept.items() if call.session.direct}
+    again = [
+        Adopt(*resumed(call, (), call_id in alive, now).parts)
+        for call_id, call in stored.items()
+        if store.get(call_id) is None
+    ]
+    remade = [
+        Adopt(remade_direct(call, now))
+        for call_id, call in listed.items()
+        if call_id not in stored and store.get(call_id) is None
+    ]
+    return [*again, *remade]
+
+
 def remade_direct(call: OpenedCall, now: int) -> Session:
-    """A direct call that the supervisor has open. Whether its connection still lives shows in its next event."""
+    """A direct call that the supervisor has open, of which nothing was kept."""
+    alive = call.connected
     return Session(
         call_id=call.call_id,
         rate=call.rate,
         arrived_ns=now,
         direct=True,
         direct_uuid=call.media_uuid,
-        stage=Stage.TALKING,
+        stage=Stage.TALKING if alive else Stage.CLEARING,
         agent="",
         rings=THERE,
         segment=call.segment,
         conversation=THERE,
+        cause="" if alive else LOST_AWAY,
     )
 
 
@@ -219,14 +327,19 @@ def _orphans(found: Found, before: dict[str, Session], store: SessionStore, verd
     sessions += [verdict.session for verdict in verdicts if isinstance(verdict, Adopt | Bury)]
     legs = {leg.channel_id for session in sessions for leg in session.media_legs}
     bridges = {session.bridge_id for session in sessions}
+    consults = [session.consult for session in sessions if session.consult is not None]
+    legs |= {consult.channel_id for consult in consults}
+    bridges |= {consult.bridge_id for consult in consults}
     lost_legs: list[Verdict] = [
         RemoveChannel(channel.id)
         for channel in found.channels
-        if is_media_channel(channel.id) and channel.id not in legs and channel.in_application(found.app_name)
+        if is_own_channel(channel.id) and channel.id not in legs and channel.in_application(found.app_name)
     ]
     lost_bridges: list[Verdict] = [
         DeleteBridge(bridge.id)
         for bridge in found.bridges
-        if bridge.id.startswith(BRIDGE_PREFIX) and bridge.name == found.app_name and bridge.id not in bridges
+        if bridge.id.startswith((BRIDGE_PREFIX, CONSULT_PREFIX))
+        and bridge.name == found.app_name
+        and bridge.id not in bridges
     ]
     return lost_legs + lost_bridges

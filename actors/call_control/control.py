@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 
 from actors.call_control.ari import Ari, AriError, AriEvent, Channel
-from actors.call_control.calls import Calls, answer
-from actors.call_control.commands import Place
+from actors.call_control.calls import Calls
+from actors.call_control.choice import Abilities
 from actors.call_control.comparison import (
     Adopt,
     Arrive,
@@ -27,37 +27,44 @@ from actors.call_control.comparison import (
     Tell,
     Verdict,
     compare,
-    remade_direct,
+    direct_calls,
+    own,
 )
-from actors.call_control.event_stream import Down, EventStream, Up, decoded
+from actors.call_control.event_queue import Down, Up
+from actors.call_control.event_stream import EventStream
 from actors.call_control.events import (
     BridgeGone,
+    CallerAnswered,
+    CallerHeld,
     CallerLeft,
     ConversationLost,
     DigitPressed,
     Event,
-    HangUpAsked,
     MediaAttached,
     MediaLegArrived,
     MediaLegEnded,
     MediaLost,
-    TransferAsked,
+    PersonArrived,
+    PersonLeft,
+    SoundEnded,
 )
+from actors.call_control.files import FilePlayer, is_voice_channel
 from actors.call_control.hands import SUPERVISOR, Hands
-from actors.call_control.sessions import DIRECT_PREFIX, Session, direct_call_id, is_media_channel
-from actors.call_control.version import sends_digits
-from config.schema import Destination, Settings
+from actors.call_control.requests import Requests, place
+from actors.call_control.rules import SOUND_PREFIX
+from actors.call_control.sessions import Session, Stage, is_own_channel, is_person_channel
+from actors.call_control.store import Store
+from actors.call_control.unreached import unreached
+from config.schema import Settings
 from ipc.bus import BadMessage, Bus, NoAnswer, Refused
 from ipc.messages import (
     ActorChanged,
     CallList,
-    HangUp,
+    FileReady,
+    FilesDropped,
     ListCalls,
     MediaChanged,
-    Message,
-    OfferMedia,
     Problem,
-    Transfer,
 )
 
 log = logging.getLogger(__name__)
@@ -69,43 +76,56 @@ COMPARE_AGAIN_S = 1.0
 """After a comparison that failed."""
 LIST_S = 5.0
 
-DIRECT_RATE = 8000
-"""The dialplan application AudioSocket knows no other (apps/app_audiosocket.c)."""
-
 
 class CallControl:
     def __init__(
-        self, bus: Bus, settings: Settings, ari: Ari, changed: Callable[[int], None] = lambda calls: None
+        self, bus: Bus, settings: Settings, ari: Ari, kept: Store, changed: Callable[[int], None] = lambda calls: None
     ) -> None:
+        """kept: where the calls are written down, and where those are found that a predecessor held."""
         self.bus = bus
         self.settings = settings
         self.ari = ari
         self.stream = EventStream(ari)
-        self.hands = Hands(bus, ari, settings)
+        branch = bus.name.partition(".")[2]
+        self.prefix = f"{branch}~" if branch else ""
+        """Before the channel ids of this Asterisk's callers, in their call ids: two servers may give the same."""
+        self.hands = Hands(bus, ari, settings, self.prefix)
+        self.kept = kept
+        self.kept.ledger.complain = self._complain
+        self._tell_number = changed
         self.calls = Calls(
+            kept,
             self.hands.perform,
             lambda call_id, note: bus.tell(self.hands.conversation(call_id), note),
             bus.spawn,
-            changed,
+            self._number_changed,
+            self.hands.judge,
         )
+        self.requests = Requests(bus, settings, ari, self.calls, self.hands, self.prefix)
+        self.files = FilePlayer(ari, lambda message: bus.tell(SUPERVISOR, message), settings.streaming)
         self._problem: str | None = None
         """The last word on Asterisk; None before the first: a predecessor's last word is to be taken back, too."""
-        self._compared = False
+        self._complaint = ""
+        """About the call history."""
         self._compare_now = asyncio.Event()
         self._ended_meanwhile: set[str] = set()
-        self._digits_in_media = True
 
     async def start(self) -> None:
         """Takes commands and events from now on; Asterisk may come later."""
-        self.bus.on(OfferMedia, self._offer_media)
-        self.bus.on(HangUp, self._hang_up)
-        self.bus.on(Transfer, self._transfer)
+        further = tuple(f"{self.bus.name}.{name}" for name in self.settings.more_asterisks)
+        self._found = self.kept.load((self.bus.name, *further) if not self.prefix else ())
+        self._found_direct = dict(self._found)
+        self.requests.listen()
+        self.bus.on(FileReady, self._file_ready)
+        self.bus.on(FilesDropped, self._files_dropped)
         await self.bus.subscribe(SUPERVISOR, MediaChanged, self._media_changed)
         await self.bus.subscribe(SUPERVISOR, ActorChanged, self._actor_changed)
         self.bus.spawn(self._adopt_direct_calls(), "adoption of direct calls")
         self.bus.spawn(self.stream.run(), "events of Asterisk")
         self.bus.spawn(self._listen(), "listening to Asterisk")
         self.bus.spawn(self._compare_for_ever(), "comparison with Asterisk")
+        self.bus.spawn(self.kept.keep(), "the call history")
+        self.bus.spawn(self.files.sweep_for_ever(), "sweeping of played files")
 
     def stop(self) -> None:
         """Lets go of everybody who waits for an answer. Calls stay as they are: a successor adopts them."""
@@ -125,9 +145,7 @@ class CallControl:
                 if self.stream.replaced:
                     self._compare_now.set()
             else:
-                event = decoded(item)
-                if event is not None:
-                    await self._hear(event)
+                await self._hear(item)
 
     def _say(self, problem: str) -> None:
         """Once for each change, in the log and to the supervisor."""
@@ -138,59 +156,96 @@ class CallControl:
         else:
             log.info("connected to Asterisk at %s as application %r", self.ari.origin, self.ari.app_name)
         self._problem = problem
-        self.bus.tell(SUPERVISOR, Problem(text=problem))
+        self._report()
+
+    def _complain(self, complaint: str) -> None:
+        self._complaint = complaint
+        self._report()
+
+    def _report(self) -> None:
+        problems = " ".join(filter(None, (self._problem, self._complaint)))
+        self.bus.tell(SUPERVISOR, Problem(text=problems))
 
     async def _hear(self, event: AriEvent) -> None:
         channel = event.channel
+        if channel is not None and is_voice_channel(channel.id):
+            if event.type == "StasisStart":
+                self.files.voice_arrived(channel.id)
+            return
         match event.type:
             case "StasisStart" if channel is not None:
                 self._stasis_start(channel)
             case "StasisEnd" | "ChannelDestroyed" | "ChannelHangupRequest" if channel is not None:
                 self._channel_ended(event, channel)
             case "ChannelDtmfReceived" if channel is not None:
-                self.calls.tell(channel.id, DigitPressed(event.digit))
+                self.calls.tell(self._call_id(channel.id), DigitPressed(event.digit))
+            case "ChannelHold" | "ChannelUnhold" if channel is not None:
+                self.calls.tell(self._call_id(channel.id), CallerHeld(event.type == "ChannelHold"))
             case "BridgeDestroyed" if event.bridge is not None:
                 session = self.calls.store.of_bridge(event.bridge.id)
                 if session is not None:
-                    self.calls.tell(session.call_id, BridgeGone())
+                    self.calls.tell(session.call_id, BridgeGone(event.bridge.id))
+            case "PlaybackStarted" | "PlaybackFinished" if event.playback is not None:
+                self._playback(event, event.playback.id)
             case "ApplicationReplaced":
                 await self.stream.stand_aside()
 
-    def _stasis_start(self, channel: Channel) -> None:
-        session = self.calls.store.of_channel(channel.id)
-        if not is_media_channel(channel.id):
-            self._arrive(channel)
-        elif session is not None:
-            self.calls.tell(session.call_id, MediaLegArrived(channel.id))
+    def _call_id(self, channel_id: str) -> str:
+        return self.prefix + channel_id
+
+    def _session(self, channel_id: str) -> Session | None:
+        """The call of an own leg, or of a caller."""
+        return self.calls.store.of_channel(channel_id) or self.calls.store.get(self._call_id(channel_id))
+
+    def _playback(self, event: AriEvent, playback_id: str) -> None:
+        if playback_id.startswith(SOUND_PREFIX):
+            if event.type == "PlaybackFinished":
+                self.calls.tell(playback_id.removeprefix(SOUND_PREFIX), SoundEnded(playback_id))
         else:
+            self.files.playback_event(event)
+
+    def _stasis_start(self, channel: Channel) -> None:
+        session = self._session(channel.id)
+        if not is_own_channel(channel.id):
+            self._arrive(channel)
+        elif session is None:
             self._clean(RemoveChannel(channel.id))
+        elif is_person_channel(channel.id):
+            self.calls.tell(session.call_id, PersonArrived(channel.id))
+        else:
+            self.calls.tell(session.call_id, MediaLegArrived(channel.id))
 
     def _channel_ended(self, event: AriEvent, channel: Channel) -> None:
         cause = event.cause_txt or (f"cause {event.cause}" if event.cause else "no cause given")
-        session = self.calls.store.of_channel(channel.id)
-        if is_media_channel(channel.id):
-            if session is not None and event.type != "ChannelHangupRequest":
+        session = self._session(channel.id)
+        if is_own_channel(channel.id):
+            if session is None or event.type == "ChannelHangupRequest":
+                return
+            if is_person_channel(channel.id):
+                self.calls.tell(session.call_id, PersonLeft(channel.id, unreached(event.cause, cause)))
+            else:
                 self.calls.tell(session.call_id, MediaLegEnded(channel.id, cause))
             return
-        self._ended_meanwhile.add(channel.id)
-        self.calls.forget_successor(channel.id)
-        self.calls.tell(channel.id, CallerLeft(f"the caller hung up ({cause})"))
+        call_id = self._call_id(channel.id)
+        self._ended_meanwhile.add(call_id)
+        self.calls.forget_successor(call_id)
+        if session is not None and session.stage is Stage.DIALLING:
+            if event.type == "ChannelDestroyed":  # it has the cause; a request to hang up has not
+                self.calls.tell(call_id, CallerLeft(f"not answered: {unreached(event.cause, cause)}"))
+            return
+        # Who goes on in the dialplan leaves our application without a word of a hang-up before.
+        hung_up = event.type != "StasisEnd"
+        self.calls.tell(call_id, CallerLeft(f"the caller hung up ({cause})", hung_up))
 
     def _arrive(self, channel: Channel) -> None:
-        session = self.calls.store.get(channel.id)
+        call_id = self._call_id(channel.id)
+        session = self.calls.store.get(call_id)
         if session is not None and session.departure is None and not session.cause:
-            return  # known already: the comparison was faster than the event
-        self._ended_meanwhile.discard(channel.id)
+            self.calls.tell(call_id, CallerAnswered())  # of no consequence where the comparison was faster
+            return
+        self._ended_meanwhile.discard(call_id)
         self.calls.begin(
-            Session(
-                call_id=channel.id,
-                rate=16000 if self.settings.audiosocket.format == "slin16" else 8000,
-                arrived_ns=time.monotonic_ns(),
-                caller_number=channel.caller.number,
-                caller_name=channel.caller.name,
-                fallback=_place(self.settings.transfers.on_failure),
-                digits_in_media=self._digits_in_media,
-            )
+            self.requests.session(call_id, caller_number=channel.caller.number, caller_name=channel.caller.name)
         )
 
     # -- comparison ----------------------------------------------------------------------------------------------------
@@ -217,27 +272,41 @@ class CallControl:
         listed = await self.bus.expect(SUPERVISOR, ListCalls(), CallList, within=LIST_S)
         found = Found(
             app_name=self.ari.app_name,
+            prefix=self.prefix,
             channels=tuple(await self.ari.channels()),
             bridges=tuple(await self.ari.bridges()),
-            calls=listed.calls,
+            calls=own(listed.calls, self.bus.name),
             alone=not self.stream.replaced,
         )
-        self._digits_in_media = sends_digits(await self.ari.version())
-        fallback = _place(self.settings.transfers.on_failure)
+        await self._ask_abilities()
+        fallback = place(self.settings.transfers.on_failure)
         verdicts = compare(
-            found, before, self.calls.store, self._ended_meanwhile, time.monotonic_ns(), fallback=fallback
+            found, before, self.calls.store, self._ended_meanwhile, time.monotonic_ns(), fallback, self._found
         )
         for verdict in verdicts:
             self._execute(verdict)
-        self._compared = True
+        self._found = {}
+        if not self._found_direct:
+            self.kept.forsake()
+        self.requests.compared = True
+
+    async def _ask_abilities(self) -> None:
+        """A user who may not see the modules leaves it open what is missing: then it is tried."""
+        version = await self.ari.version()
+        try:
+            modules = frozenset(name for name, runs in (await self.ari.modules()).items() if runs)
+        except AriError as error:
+            log.info("Asterisk does not tell its modules: %s", error)
+            modules = frozenset()
+        self.hands.abilities = Abilities(version, modules, secure=self.ari.settings.scheme == "https")
 
     def _execute(self, verdict: Verdict) -> None:
         match verdict:
             case Tell(call_id=call_id, event=event):
                 self.calls.tell(call_id, event)
-            case Adopt(session=session):
+            case Adopt(session=session, missed=missed, waiting=waiting):
                 log.info("%s: goes on after a restart of call-control", session.call_id)
-                self.calls.begin(session)
+                self.calls.begin(session, missed, waiting)
             case Bury(session=session):
                 log.info("%s: %s", session.call_id, session.cause)
                 self.calls.begin(session)
@@ -269,62 +338,16 @@ class CallControl:
                 log.info("the supervisor does not say which calls are open: %s", error)
                 await asyncio.sleep(COMPARE_AGAIN_S)
                 continue
-            for call in listed.calls:
-                if call.call_id.startswith(DIRECT_PREFIX) and self.calls.store.get(call.call_id) is None:
-                    self.calls.begin(remade_direct(call, time.monotonic_ns()))
+            calls = own(listed.calls, self.bus.name)
+            for verdict in direct_calls(self._found_direct, calls, self.calls.store, time.monotonic_ns()):
+                self._execute(verdict)
+            self._found_direct = {}
             return
-
-    # -- bus -----------------------------------------------------------------------------------------------------------
-
-    async def _offer_media(self, sender: str, offer: OfferMedia) -> Message | None:
-        if not self.settings.audiosocket.direct_calls:
-            raise Refused("direct calls are switched off (audiosocket.direct_calls)")
-        call_id = direct_call_id(offer.media_uuid)
-        if self.calls.store.get(call_id) is not None:
-            raise Refused(f"there is a call with media UUID {offer.media_uuid} already")
-        request, reply = self.calls.request()
-        self.calls.begin(
-            Session(
-                call_id=call_id,
-                rate=DIRECT_RATE,
-                arrived_ns=time.monotonic_ns(),
-                direct=True,
-                direct_uuid=offer.media_uuid,
-                agent="",
-                offer=request,
-            )
-        )
-        return answer(await reply)
-
-    async def _hang_up(self, sender: str, command: HangUp) -> Message | None:
-        """A call that is over needs no hang-up; one that has not been adopted yet cannot be found."""
-        if not self.calls.tell(command.call_id, HangUpAsked(command.reason)):
-            self._refuse_if_blind(command.call_id)
-        return None
-
-    async def _transfer(self, sender: str, command: Transfer) -> Message | None:
-        """Destination "" is `transfers.on_failure`: for an agent that has nothing left to answer with."""
-        destinations = self.settings.transfers.destinations
-        if command.destination and command.destination not in destinations:
-            known = ", ".join(sorted(destinations)) or "none"
-            raise Refused(f"transfers.destinations has no {command.destination!r}; it has: {known}")
-        place = _place(destinations.get(command.destination, self.settings.transfers.on_failure))
-        request, reply = self.calls.request()
-        status = "" if command.destination else "FAILED"
-        asked = TransferAsked(command.destination or "on_failure", place, request, status)
-        if not self.calls.tell(command.call_id, asked):
-            self._refuse_if_blind(command.call_id)
-            raise Refused(f"call {command.call_id} is over")
-        return answer(await reply)
-
-    def _refuse_if_blind(self, call_id: str) -> None:
-        if not self._compared and not call_id.startswith(DIRECT_PREFIX):
-            raise Refused(f"call {call_id} is not known yet: Asterisk has not been asked", busy=True)
 
     async def _media_changed(self, sender: str, change: MediaChanged) -> None:
         event: Event = MediaAttached(moved=change.state == "moved")
         if change.state == "lost":
-            event = MediaLost(change.reason)
+            event = MediaLost(change.reason, change.media_uuid)
         self.calls.tell(change.call_id, event)
 
     async def _actor_changed(self, sender: str, change: ActorChanged) -> None:
@@ -335,8 +358,16 @@ class CallControl:
             if self.hands.conversation(session.call_id) == change.name:
                 self.calls.tell(session.call_id, ConversationLost(change.reason or f"{change.name} is degraded"))
 
+    # -- playback from files -------------------------------------------------------------------------------------------
 
-def _place(destination: Destination | None) -> Place | None:
-    if destination is None:
-        return None
-    return Place(destination.context, destination.extension, destination.priority)
+    async def _file_ready(self, sender: str, note: FileReady) -> None:
+        session = self.calls.store.get(note.call_id)
+        if session is not None:
+            self.files.ready(note, session.media.channel_id if session.media else "")
+
+    def _number_changed(self, calls: int) -> None:
+        self._tell_number(calls)
+        self.files.end_others(lambda call_id: self.calls.store.get(call_id) is not None)
+
+    async def _files_dropped(self, sender: str, note: FilesDropped) -> None:
+        self.files.dropped(note)

@@ -1,50 +1,35 @@
 """The events WebSocket: opened, read, and opened again for as long as the actor lives.
 
 Asterisk writes with a time limit of 100 ms and closes a connection that is not read (`websocket_write_timeout`), so the
-reader does nothing but queue. Events that fall into a gap are lost for good; whoever reads the queue compares with what
-Asterisk and the supervisor have after every `Up`.
+reader decodes and queues, and nothing else. Events that fall into a gap are lost for good; whoever reads the queue
+compares with what Asterisk and the supervisor have after every `Up`.
 
-    run()  -->  items:  Up, message, message, Down, Up, message, ...
+    run()  -->  items:  Up, event, event, Down, Up, event, ...
 """
 
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import aiohttp
-import msgspec
 
-from actors.call_control.ari import Ari, AriError, AriEvent
+from actors.call_control.ari import HEARTBEAT_S, Ari, AriError
+from actors.call_control.ari.events import EventReader
+from actors.call_control.event_queue import AT_ONCE, Digits, Down, EventQueue, Up
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 5.0
-"""While we are away callers are sent on in the dialplan: an Asterisk that is back should not wait long for us."""
+LONGEST_PAUSE_S = 2.0
+"""While we are away callers are sent on in the dialplan: an Asterisk that is back is to have us again within 5 s. A try
+that hangs takes up to `CONNECT_S` more, for a machine that is just starting answers nothing at all."""
 STEADY_S = 5.0
 """A connection that lived this long was a good one: the next pause is a short one again."""
 ASIDE_S = 10.0
 """Between looks whether the application that another program took is idle. Doubles each time that it is taken again."""
 LONGEST_ASIDE_S = 600.0
-
-
-class Up(msgspec.Struct, frozen=True):
-    """Events come from now on. What happened before is not told."""
-
-    local_address: str
-    """Ours, on this connection: one under which Asterisk's machine can reach this one."""
-
-
-class Down(msgspec.Struct, frozen=True):
-    """No events come."""
-
-    problem: str
-    """One sentence for the operator."""
-
-
-Item = Up | Down | str
-"""A `str` is one message as it came: JSON."""
 
 
 def pauses(chance: Callable[[], float]) -> Iterator[float]:
@@ -63,7 +48,9 @@ class EventStream:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.items: asyncio.Queue[Item] = asyncio.Queue()
+        self.items = EventQueue()
+        self.reader = EventReader(ari.app_name)
+        self.digits = Digits(time.monotonic)
         self.replaced = False
         """Another program has the application now: its calls are not ours to touch."""
         self._ari = ari
@@ -79,13 +66,13 @@ class EventStream:
             try:
                 socket = await self._ari.open_events()
             except AriError as error:
-                self.items.put_nowait(Down(str(error)))
+                self.items.put(Down(str(error)))
                 await self._sleep(next(pause))
                 continue
             opened = asyncio.get_running_loop().time()
-            self.items.put_nowait(Up(_local_address(socket)))
+            self.items.put(Up(_local_address(socket)))
             problem = await self._read(socket)
-            self.items.put_nowait(Down(problem))
+            self.items.put(Down(problem))
             if self.replaced:
                 await self._wait_until_idle()
             if asyncio.get_running_loop().time() - opened > STEADY_S:
@@ -100,19 +87,42 @@ class EventStream:
             await self._socket.close()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
-        """Queues messages until the connection ends; why it ended."""
+        """Queues events until the connection ends; why it ended."""
         self._socket = socket
+        taken = 0
         async with socket:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self.items.put_nowait(message.data)
+                    self._take(message.data)
+                    taken += 1
+                    if taken % AT_ONCE == 0:
+                        await asyncio.sleep(0)  # while more has come already, reading would not let go
         self._socket = None
+        return self._why_ended(socket)
+
+    def _take(self, message: str) -> None:
+        event = self.reader.read(message)
+        if event is None:
+            return
+        if event.channel is not None:
+            if event.type == "ChannelDtmfReceived" and not self.digits.admits(event.channel.id):
+                return
+            if event.type in ("StasisEnd", "ChannelDestroyed"):
+                self.digits.forget(event.channel.id)
+        self.items.offer(event, len(message))
+
+    def _why_ended(self, socket: aiohttp.ClientWebSocketResponse) -> str:
+        origin = self._ari.origin
         if self.replaced:
             return (
                 f"another program has connected to Asterisk with the application name {self._ari.app_name!r}: calls go "
                 "there; end it, or give one of the two another asterisk.app_name"
             )
-        return f"Asterisk at {self._ari.origin} has closed the events connection ({socket.close_code})"
+        if isinstance(socket.exception(), aiohttp.ServerTimeoutError):
+            return f"Asterisk at {origin} has answered no ping on the events connection for {HEARTBEAT_S / 2:g} s"
+        if socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+            return f"Asterisk at {origin} has sent an event that is too long; the connection is opened again"
+        return f"Asterisk at {origin} has closed the events connection ({socket.close_code})"
 
     async def _wait_until_idle(self) -> None:
         while True:
@@ -129,12 +139,3 @@ class EventStream:
 def _local_address(socket: aiohttp.ClientWebSocketResponse) -> str:
     name = socket.get_extra_info("sockname")
     return str(name[0]) if name else ""
-
-
-def decoded(message: str) -> AriEvent | None:
-    """The event in a message; None, with a line in the log, when it is none."""
-    try:
-        return msgspec.json.decode(message, type=AriEvent)
-    except msgspec.DecodeError as error:
-        log.error("Asterisk sent an event that cannot be read (%s): %.200s", error, message)
-        return None

@@ -1,10 +1,13 @@
 """What can happen to a call: the inputs of the state machine in `legs`. Every one is allowed at any moment."""
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from actors.call_control.commands import Command, Place
+from actors.call_control.sessions import Remote
+from config.media import Transport
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -50,18 +53,40 @@ class Failed(Event, frozen=True):
     busy: bool = False
 
 
-class AgentRead(Event, frozen=True):
-    agent: str
+class CallRead(Event, frozen=True):
+    """What the dialplan asks for, and what follows from it."""
+
+    agent: str = ""
     """"" when the dialplan names none."""
+    provider: str = ""
+    rate: int = 8000
+    transports: tuple[Transport, ...] = ("audiosocket",)
+    playback: Literal["stream", "file"] = "stream"
+    early: bool = False
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class RingsOpened(Event, frozen=True):
     segment: str
     media_uuid: str
+    host: str = ""
+    """Of RTP: where Asterisk is to send its packets."""
+    port: int = 0
 
 
 class MediaExpected(Event, frozen=True):
     media_uuid: str
+    transport: Transport = "audiosocket"
+    host: str = ""
+    port: int = 0
+
+
+class MediaLegMade(Event, frozen=True):
+    """The media leg's channel exists."""
+
+    channel_id: str
+    remote: Remote | None = None
+    """Asterisk's end, of the transports that we have to connect to."""
 
 
 # -- from Asterisk -----------------------------------------------------------------------------------------------------
@@ -71,6 +96,8 @@ class CallerLeft(Event, frozen=True):
     """The caller's channel is out of our hands: hung up, or somewhere else in the dialplan."""
 
     cause: str
+    hung_up: bool = False
+    """True when it is known to have ended."""
 
 
 class MediaLegArrived(Event, frozen=True):
@@ -85,7 +112,39 @@ class MediaLegEnded(Event, frozen=True):
 
 
 class BridgeGone(Event, frozen=True):
-    """Somebody else has deleted our bridge."""
+    """Somebody else has deleted a bridge of ours."""
+
+    bridge_id: str = ""
+    """"" for the call's own; else that of an attended transfer."""
+
+
+class CallerAnswered(Event, frozen=True):
+    """StasisStart of an outbound call: whom we called has answered."""
+
+
+class PersonArrived(Event, frozen=True):
+    """StasisStart of a person's leg: they have answered."""
+
+    channel_id: str
+
+
+class PersonLeft(Event, frozen=True):
+    """The person's leg is gone: hung up, busy, not answered."""
+
+    channel_id: str
+    cause: str
+
+
+class CallerHeld(Event, frozen=True):
+    """The caller has put us on hold with their telephone, or is back."""
+
+    held: bool
+
+
+class SoundEnded(Event, frozen=True):
+    """What Asterisk played to the caller has ended, or could not be played."""
+
+    playback_id: str
 
 
 class DigitPressed(Event, frozen=True):
@@ -102,6 +161,8 @@ class MediaAttached(Event, frozen=True):
 
 class MediaLost(Event, frozen=True):
     reason: str
+    media_uuid: str = ""
+    """Of which leg; "" from a supervisor that does not say."""
 
 
 class ConversationLost(Event, frozen=True):
@@ -124,3 +185,44 @@ class TransferAsked(Event, frozen=True):
     """Number of the bus request that waits for `Reply`."""
     status: str = ""
     """Value for `AGENT_STATUS`; "" leaves the variable alone."""
+    variables: dict[str, str] = msgspec.field(default_factory=dict)
+    """Further channel variables for the dialplan that goes on."""
+    sound: str = ""
+    """What Asterisk plays to the caller first; "" where the agent has said why."""
+
+
+class ConsultAsked(Event, frozen=True):
+    """An attended transfer is to begin."""
+
+    destination: str
+    endpoint: str
+    uuid: str
+    """For the person's leg; made by whoever asks, so that this stays a function of its inputs."""
+    ring_s: int
+    decide_s: int
+    request: int
+
+
+class ConsultDecided(Event, frozen=True):
+    """The person takes the caller, or does not; or the agent gives it up."""
+
+    accepted: bool
+    reason: str
+    request: int
+
+
+class HoldAsked(Event, frozen=True):
+    on: bool
+    request: int
+
+
+class AnswerAsked(Event, frozen=True):
+    """The caller hears early media, and is to be answered now."""
+
+    request: int
+
+
+class ResultSet(Event, frozen=True):
+    """Channel variables for the dialplan, set when the caller leaves us."""
+
+    variables: dict[str, str]

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from actors.call_control.commands import Abandon, Command, Note, Reply
+from actors.call_control.commands import Abandon, Command, Judge, Note, Reply, Tell
 from actors.call_control.sessions import Departure, MediaLeg, Part, Session, Stage, State
+from ipc.messages import Message
 
 SECOND = 1_000_000_000
 
@@ -19,6 +20,10 @@ SETBACK_PERIOD_NS = 60 * SECOND
 SETBACK_PAUSE_NS = 250_000_000
 """Before the second try in a period, and as much again before each further one. The first is made at once: the caller
 hears nothing until it has worked."""
+
+STEADY_NS = 5 * SECOND
+"""A media leg that lived for so long is made anew over the same transport when it is lost; one that did not, over the
+next."""
 
 REMOVE_TRIES = 3
 REMOVE_PAUSE_NS = SECOND
@@ -44,6 +49,11 @@ class Move:
         """For the journal; only while there is a conversation that keeps one."""
         if self.session.conversation.state is State.THERE:
             self.do(Note(self.session.call_id, what, detail))
+
+    def tell(self, message: Message) -> None:
+        """For the conversation, while there is one."""
+        if self.session.conversation.state is State.THERE:
+            self.do(Tell(self.session.call_id, message))
 
     def due(self, part: Part) -> bool:
         """Whether it is the moment to make or do it."""
@@ -106,18 +116,26 @@ def retire_media(move: Move) -> None:
 
 def lose_media(move: Move, why: str) -> None:
     """The current media leg is of no use. While the caller is up this is a reason for a new one, never for the end."""
+    leg = move.session.media
     retire_media(move)
-    move.note("media lost", reason=why)
+    if leg is not None:
+        move.note("media lost", reason=why, transport=leg.transport)
+        if not leg.proved_ns:
+            move.do(Judge(leg.transport, worked=False))
+        if not leg.proved_ns or move.now - leg.proved_ns < STEADY_NS:
+            move.set(transport=(move.session.transport + 1) % len(move.session.transports))
     setback(move, why)
 
 
 def setback(move: Move, why: str) -> None:
     """Counts what went wrong. Sends the caller on when it was once too often."""
     session = move.session
-    if session.stage not in (Stage.CONNECTING, Stage.TALKING):
+    if session.stage not in (Stage.CONNECTING, Stage.TALKING, Stage.HANDED):
         return
     recent = tuple(at for at in session.setbacks_ns if at > move.now - SETBACK_PERIOD_NS)
-    move.set(stage=Stage.CONNECTING, setbacks_ns=(*recent, move.now))
+    if session.stage is Stage.TALKING:
+        move.set(stage=Stage.CONNECTING)
+    move.set(setbacks_ns=(*recent, move.now))
     if len(recent) >= SETBACKS:
         give_up(move, why)
 
@@ -128,17 +146,29 @@ def pause_ns(session: Session) -> int:
 
 
 def give_up(move: Move, why: str) -> None:
-    """We cannot serve this caller: on in the dialplan, where somebody else may."""
+    """We cannot serve this caller: on in the dialplan, where somebody else may. Whom we have called ourselves has no
+    place there, unless one is configured."""
+    session = move.session
     move.note("given up", reason=why)
-    depart(move, Departure(hang_up=False, cause=why, status="FAILED", place=move.session.fallback))
+    nowhere = session.outbound is not None and session.fallback is None
+    depart(
+        move,
+        Departure(hang_up=nowhere, cause=why, status="FAILED", place=session.fallback, sound=session.failure_sound),
+    )
 
 
 def depart(move: Move, departure: Departure) -> None:
     """The caller is to leave. A direct call has no leg of ours: closing its media connection is its departure."""
-    if move.session.stage in (Stage.CLEARING, Stage.OVER):
+    session = move.session
+    if session.stage in (Stage.CLEARING, Stage.OVER):
         return
+    if session.outbound is not None and session.stage in (Stage.ADMITTING, Stage.DIALLING):
+        # Nobody is there yet, and an unanswered channel of ours has no dialplan to go on in.
+        departure = msgspec.structs.replace(departure, hang_up=True, sound="")
     move.set(departure=departure, stage=Stage.LEAVING)
-    if move.session.direct:
+    if session.outbound is not None and session.outbound.dialled.state is State.NONE:
+        caller_gone(move, departure.cause)
+    elif session.direct:
         answer_departure(move, refusal="")
         caller_gone(move, departure.cause)
 
@@ -151,8 +181,16 @@ def answer_departure(move: Move, refusal: str) -> None:
         move.set(departure=msgspec.structs.replace(departure, request=0))
 
 
-def caller_gone(move: Move, cause: str) -> None:
-    """The one way to the end of a call."""
+def answer_outbound(move: Move, refusal: str, *, busy: bool = False) -> None:
+    """Answers the request for an outbound call, once."""
+    outbound = move.session.outbound
+    if outbound is not None and outbound.request:
+        move.do(Reply(outbound.request, refusal, busy))
+        move.set(outbound=msgspec.structs.replace(outbound, request=0))
+
+
+def caller_gone(move: Move, cause: str, *, hung_up: bool = False) -> None:
+    """The one way to the end of a call. hung_up: their channel has ended, and not only left us."""
     session = move.session
     if session.stage in (Stage.CLEARING, Stage.OVER):
         return
@@ -160,11 +198,14 @@ def caller_gone(move: Move, cause: str) -> None:
     if departure is not None:
         # Replies and events come on different connections: the caller's end may overtake the answer to the `continue`
         # that caused it.
-        our_doing = departure.going.state is not State.NONE or departure.going.tries > 0
+        taken_on = departure.going.state is State.THERE
+        in_doubt = departure.going.state is not State.NONE or departure.in_doubt
+        our_doing = taken_on or (in_doubt and (departure.hang_up or not hung_up))
         answer_departure(move, refusal="" if our_doing else "the caller hung up first")
         cause = departure.cause if our_doing or session.direct else cause
     if session.offer:
         move.do(Reply(session.offer, refusal=cause, busy=True))
         move.set(offer=0)
+    answer_outbound(move, refusal=cause)
     retire_media(move)
     move.set(stage=Stage.CLEARING, cause=cause)

@@ -2,33 +2,45 @@
 
 import msgspec
 
+from actors.call_control import consult
 from actors.call_control.commands import (
     Answer,
     CloseRings,
     Command,
+    ConnectMedia,
     Continue,
     CreateBridge,
     EndConversation,
     ExpectMedia,
     HangUpCaller,
     Join,
+    Judge,
     OpenRings,
     Originate,
-    ReadAgent,
+    OriginateCaller,
+    OriginatePerson,
+    PlaySound,
+    Progress,
+    ReadCall,
     RemoveBridge,
     RemoveMedia,
+    RemovePerson,
     Reply,
-    SetStatus,
+    SetVariables,
     StartConversation,
+    StartMusic,
+    StopMusic,
 )
 from actors.call_control.events import Failed, Why
 from actors.call_control.moves import (
     GONE,
     LEAVE_TRIES,
+    SECOND,
     THERE,
     Move,
     again,
     answer_departure,
+    answer_outbound,
     caller_gone,
     changed_leg,
     depart,
@@ -40,7 +52,10 @@ from actors.call_control.moves import (
     setback,
 )
 from actors.call_control.rules import LEAVE_NS
-from actors.call_control.sessions import Departure, MediaLeg, Part, Stage, State
+from actors.call_control.sessions import Departure, MediaLeg, OutboundCall, Part, Remote, Stage, State
+
+MUSIC_PAUSE_NS = 10 * SECOND
+"""Before music that could not be started is tried again: a caller waits well without."""
 
 
 def performed(move: Move, command: Command) -> None:
@@ -48,21 +63,36 @@ def performed(move: Move, command: Command) -> None:
     match command:
         case StartConversation() if session.conversation.state is State.PENDING:
             move.set(conversation=THERE)
+        case OriginateCaller():
+            _dialled(move, THERE)
+            answer_outbound(move, refusal="")
         case Answer() if session.answered.state is State.PENDING:
             move.set(answered=THERE)
             move.note("answered")
+        case Progress() if session.progressed.state is State.PENDING:
+            move.set(progressed=THERE)
+        case CreateBridge(bridge_id=bridge_id) if consult.is_its_bridge(session, bridge_id):
+            consult.bridge_made(move)
         case CreateBridge() if session.bridge.state is State.PENDING:
             move.set(bridge=THERE)
-        case Originate(channel_id=channel_id):
-            _leg_changed(move, channel_id, State.PENDING, THERE)
+        case ConnectMedia(media_uuid=uuid):
+            _connected(move, uuid, THERE)
         case Join(channel_id=channel_id):
             _joined(move, channel_id)
-        case SetStatus():
-            _status_set(move)
+        case StartMusic() | StopMusic():
+            _music_changed(move)
+        case OriginatePerson():
+            consult.rung(move)
+        case SetVariables():
+            _variables_set(move)
         case Continue() | HangUpCaller():
             _taken_on(move)
         case RemoveMedia(channel_id=channel_id):
             _leg_changed(move, channel_id, State.REMOVING, GONE)
+        case RemovePerson():
+            consult.removed(move)
+        case RemoveBridge(bridge_id=bridge_id) if consult.is_its_bridge(session, bridge_id):
+            consult.bridge_removed(move)
         case RemoveBridge() if session.bridge.state is State.REMOVING:
             move.set(bridge=GONE)
         case EndConversation() if session.conversation.state is State.REMOVING:
@@ -74,25 +104,92 @@ def performed(move: Move, command: Command) -> None:
 def failed(move: Move, failure: Failed) -> None:
     command, why, text = failure.command, failure.why, failure.text
     match command:
-        case ReadAgent() if move.session.agent is None:
+        case ReadCall() if move.session.agent is None:
             move.set(agent="")
         case OpenRings() | StartConversation():
             _not_admitted(move, failure)
-        case ExpectMedia() | CreateBridge() | Answer() | Join():
+        case OriginateCaller():
+            _not_dialled(move, why, text)
+        case ExpectMedia() | CreateBridge() | Answer() | Progress() | Join():
             _not_connected(move, failure)
         case Originate(channel_id=channel_id):
             _not_originated(move, channel_id, why, text)
-        case SetStatus() if why is Why.GONE:
+        case ConnectMedia(media_uuid=uuid):
+            _connected(move, uuid, GONE)
+            if move.session.media is not None and move.session.media.uuid == uuid:
+                lose_media(move, text)
+                move.set(expecting=again(Part(), pause_ns(move.session), move.now))
+        case StartMusic() | StopMusic():
+            _music_not_changed(move, why)
+        case OriginatePerson():
+            consult.not_rung(move, why, text)
+        case PlaySound(playback_id=playback_id):
+            sound_ended(move, playback_id)
+        case SetVariables() if why is Why.GONE:
             caller_gone(move, text)
-        case SetStatus():
-            _status_set(move)
+        case SetVariables():
+            _variables_set(move)
         case Continue() | HangUpCaller():
             _not_taken_on(move, why, text)
-        case RemoveMedia() | RemoveBridge() | EndConversation() | CloseRings():
+        case RemoveMedia() | RemovePerson() | RemoveBridge() | EndConversation() | CloseRings():
             if why is Why.GONE:
                 performed(move, command)
             else:
                 _not_removed(move, command, text)
+
+
+def leg_made(move: Move, channel_id: str, remote: Remote | None) -> None:
+    """The media leg's channel exists."""
+    leg = leg_of(move.session, channel_id)
+    if leg is not None and leg.channel.state is State.PENDING:
+        changed_leg(move, leg, channel=THERE, remote=remote)
+
+
+def sound_ended(move: Move, playback_id: str) -> None:
+    departure = move.session.departure
+    if departure is not None and departure.sounding.state is State.PENDING:
+        move.set(departure=msgspec.structs.replace(departure, sounding=GONE))
+
+
+def _connected(move: Move, uuid: str, part: Part) -> None:
+    leg = next((leg for leg in move.session.media_legs if leg.uuid == uuid), None)
+    if leg is not None and leg.connected.state is State.PENDING:
+        changed_leg(move, leg, connected=part)
+
+
+def _dialled(move: Move, part: Part) -> OutboundCall | None:
+    outbound = move.session.outbound
+    if outbound is not None and outbound.dialled.state is State.PENDING:
+        outbound = msgspec.structs.replace(outbound, dialled=part)
+        move.set(outbound=outbound)
+    return outbound
+
+
+def _not_dialled(move: Move, why: Why, text: str) -> None:
+    """A call whose dialling was not answered may ring yet: its end will be told, or found missing."""
+    _dialled(move, THERE if why is Why.UNKNOWN else GONE)
+    answer_outbound(move, refusal=text)
+    if why is not Why.UNKNOWN and move.session.stage is Stage.DIALLING:
+        caller_gone(move, f"could not be called: {text}")
+
+
+def _music_changed(move: Move) -> None:
+    music = move.session.music
+    if music.state is State.PENDING:
+        move.set(music=THERE)
+    elif music.state is State.REMOVING:
+        move.set(music=Part())
+
+
+def _music_not_changed(move: Move, why: Why) -> None:
+    """What may have been started is stopped; a caller who cannot be freed of it in three tries is not waited for."""
+    music = move.session.music
+    if music.state is State.PENDING:
+        later = again(Part(), MUSIC_PAUSE_NS, move.now)
+        move.set(music=THERE if why is Why.UNKNOWN else later)
+    elif music.state is State.REMOVING:
+        stuck = why is Why.GONE or music.tries >= 2
+        move.set(music=Part() if stuck else Part(State.THERE, music.tries + 1, move.now + SECOND // 4))
 
 
 def _leg_changed(move: Move, channel_id: str, expected: State, channel: Part) -> None:
@@ -103,14 +200,18 @@ def _leg_changed(move: Move, channel_id: str, expected: State, channel: Part) ->
 
 def _joined(move: Move, channel_id: str) -> None:
     leg = leg_of(move.session, channel_id)
-    if leg is not None and leg.joined.state is State.PENDING:
-        changed_leg(move, leg, joined=THERE)
+    if consult.is_its_channel(move.session, channel_id):
+        consult.joined(move)
+    elif leg is not None and leg.joined.state is State.PENDING:
+        if not leg.proved_ns:
+            move.do(Judge(leg.transport, worked=True))
+        changed_leg(move, leg, joined=THERE, proved_ns=leg.proved_ns or move.now)
     elif channel_id == move.session.call_id and move.session.joined.state is State.PENDING:
         move.set(joined=THERE)
 
 
-def _status_set(move: Move) -> None:
-    """Also when it could not be set: a caller without the variable is better off than one who stays with us."""
+def _variables_set(move: Move) -> None:
+    """Also when they could not be set: a caller without them is better off than one who stays with us."""
     departure = move.session.departure
     if departure is not None and departure.variable.state is State.PENDING:
         move.set(departure=msgspec.structs.replace(departure, variable=THERE))
@@ -131,12 +232,13 @@ def _not_taken_on(move: Move, why: Why, text: str) -> None:
     if departure is None or departure.going.state is not State.PENDING:
         return
     if why is Why.GONE:
-        if departure.going.tries == 0:  # else an earlier try, whose answer never came, has worked
+        if not departure.in_doubt:  # else an earlier try, whose answer never came, has worked
             move.set(departure=msgspec.structs.replace(departure, going=Part()))
         caller_gone(move, text)
         return
     going = again(departure.going, leave_pause_ns(departure.going.tries), move.now)
-    move.set(departure=msgspec.structs.replace(departure, going=going))
+    departure = msgspec.structs.replace(departure, going=going, in_doubt=departure.in_doubt or why is Why.UNKNOWN)
+    move.set(departure=departure)
     if departure.hang_up:
         if going.tries >= LEAVE_TRIES:
             caller_gone(move, f"could not be hung up: {text}")
@@ -162,6 +264,7 @@ def _not_admitted(move: Move, failure: Failed) -> None:
     if session.offer:
         move.do(Reply(session.offer, refusal=failure.text, busy=failure.busy))
         move.set(offer=0)
+    answer_outbound(move, refusal=failure.text, busy=failure.busy)
     if session.stage is Stage.ADMITTING:
         depart(move, Departure(hang_up=False, cause=f"not admitted: {failure.text}", status="BUSY"))
 
@@ -172,6 +275,12 @@ def _not_connected(move: Move, failure: Failed) -> None:
         case ExpectMedia() if session.expecting.state is State.PENDING:
             setback(move, text)
             move.set(expecting=again(Part(), pause_ns(move.session), move.now))
+        case CreateBridge(bridge_id=bridge_id) if consult.is_its_bridge(session, bridge_id):
+            consult.bridge_not_made(move, why, text)
+        case Progress() if session.progressed.state is State.PENDING:
+            move.set(progressed=GONE if why is Why.GONE else THERE)  # sound without it is heard by many telephones
+            if why is Why.GONE:
+                caller_gone(move, text)
         case CreateBridge() if session.bridge.state is State.PENDING:
             if why is Why.UNKNOWN:
                 move.set(bridge=THERE)  # if it is not, the first join will say so
@@ -187,7 +296,9 @@ def _not_connected(move: Move, failure: Failed) -> None:
                 move.set(answered=again(Part(), pause_ns(move.session), move.now))
         case Join(channel_id=channel_id):
             leg = leg_of(session, channel_id)
-            if leg is not None and leg.joined.state is State.PENDING:
+            if consult.is_its_channel(session, channel_id):
+                consult.not_joined(move, why, text)
+            elif leg is not None and leg.joined.state is State.PENDING:
                 _media_not_joined(move, leg, why, text)
             elif channel_id == session.call_id and session.joined.state is State.PENDING:
                 _caller_not_joined(move, why, text)
@@ -197,7 +308,9 @@ def _media_not_joined(move: Move, leg: MediaLeg, why: Why, text: str) -> None:
     leg = changed_leg(move, leg, joined=Part())
     if move.session.media is not leg:
         return
-    if why is Why.NO_BRIDGE:
+    if why is Why.NO_BRIDGE and consult.is_its_bridge(move.session, leg.where):
+        consult.bridge_gone(move)
+    elif why is Why.NO_BRIDGE:
         bridge_gone(move, text)
     elif why is Why.GONE:
         lose_media(move, text)
@@ -223,10 +336,12 @@ def bridge_gone(move: Move, why: str) -> None:
     if session.bridge.state is not State.THERE:
         return
     move.set(bridge=Part(), joined=_out(session.joined))
-    if session.media is not None:
+    if session.media is not None and session.media.where == session.bridge_id:
         changed_leg(move, session.media, joined=_out(session.media.joined))
+    if session.consult is not None and session.consult.where == session.bridge_id:
+        move.set(consult=msgspec.structs.replace(session.consult, joined=_out(session.consult.joined)))
     setback(move, why)
-    if move.session.stage is Stage.CONNECTING:
+    if move.session.stage in (Stage.CONNECTING, Stage.HANDED):
         move.set(bridge=again(Part(), pause_ns(move.session), move.now))
 
 
@@ -255,6 +370,10 @@ def _not_removed(move: Move, command: Command, text: str) -> None:
             if leg is not None and leg.channel.state is State.REMOVING:
                 part = not_removed(move, leg.channel, f"media leg {channel_id}", text)
                 changed_leg(move, leg, channel=part)
+        case RemovePerson():
+            consult.not_removed_person(move, text)
+        case RemoveBridge(bridge_id=bridge_id) if consult.is_its_bridge(session, bridge_id):
+            consult.bridge_not_removed(move, text)
         case RemoveBridge() if session.bridge.state is State.REMOVING:
             move.set(bridge=not_removed(move, session.bridge, f"bridge {session.bridge_id}", text))
         case EndConversation() if session.conversation.state is State.REMOVING:

@@ -1,27 +1,34 @@
-"""One call of a pipeline as the conversation actor lives it: events go into the turn machine, its actions go to engines
-and rings.
+"""One call of a pipeline as the conversation actor lives it: events go into the talk's machines, their actions go to
+engines, rings and call-control.
 """
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from actors.conversation import events as ev
 from actors.conversation.answering import Answering
+from actors.conversation.details import Details
 from actors.conversation.engines import Engines
 from actors.conversation.hearing import Hearing
 from actors.conversation.line import Line
-from actors.conversation.turns import Turns
+from actors.conversation.talk import Talk
+from actors.conversation.tools import Tools
 from actors.conversation.voicing import Voicing
 from config.agent import Agent
+from config.schema import Settings
+from ipc.actions import CancelConsult, DecideConsult
 from ipc.bus import Bus
 from ipc.ear import EarReader
-from ipc.journal import EngineLost, ToolRun
+from ipc.journal import EngineLost
 from ipc.messages import Attend, CallNote, Generated, Partial, Placed, Speaking, Spoken, Token, ToolWanted
 
 LAST_TOOL_S = 0.5
 """For what a tool came to, when the call is over."""
+DECIDE_S = 12.0
+"""For person and caller to be joined: call-control tries for 8 s."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +37,31 @@ class CallSetting:
 
     agent: Agent
     grammar: str
+    """Of what the caller says; "" for free dictation."""
+    person_grammar: str
+    """Of what somebody says who is asked to take the call."""
+    settings: Settings
+    details: Details
     ear_from: int = 0
     """The first frame of the ear that the turn machine has not seen."""
+    on_hold: bool = False
+    """The agent has put the caller on hold."""
+    consult: ev.ConsultBegun | None = None
+    """The attended transfer that a predecessor had begun."""
+    asking: bool = False
+    """The person has answered it."""
 
 
 class Call:
     """Made once engines are wanted; `open` reserves them and lets the agent speak, `close` ends it all."""
 
-    def __init__(self, setting: CallSetting, line: Line, bus: Bus, engines: Engines, turns: Turns) -> None:
+    def __init__(self, setting: CallSetting, line: Line, bus: Bus, engines: Engines, talk: Talk) -> None:
+        self._setting = setting
         self._line = line
-        self._turns = turns
+        self._engines = engines
+        self._talk = talk
+        self._given_up = ""
+        """Why the caller is sent on, once they are."""
         self._ear = EarReader(line.rings, setting.ear_from)
         self._played: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -51,6 +73,19 @@ class Call:
         self._hearing = Hearing(bus, engines, attend, self._engine_lost)
         self._answering = Answering(bus, engines, call_id, agent, self.feed, self._engine_lost)
         self._voicing = Voicing(bus, engines, call_id, segment, agent, self._engine_lost)
+        self._doing = Tools(
+            line,
+            setting.settings,
+            agent,
+            setting.details,
+            self.feed,
+            lambda: talk.mode == "ringing",
+            held=setting.on_hold,
+        )
+
+    @property
+    def line(self) -> Line:
+        return self._line
 
     # -- the call's life
 
@@ -62,7 +97,12 @@ class Call:
         # The agent's first words do not wait for the recogniser: both take some 20 ms, and the caller hears the sum.
         self._line.listen(self._rung)
         self.feed(ev.Started())
+        if taken_over and self._ear.position:
+            self.feed(ev.Answered())  # an outbound call that can be heard has been answered
         await (self._hearing.take_over() if taken_over else self._hearing.open())
+        setting = self._setting
+        if setting.consult is not None:
+            self._perform_all(self._talk.take_over(setting.consult, time.monotonic_ns(), asking=setting.asking))
 
     async def close(self, cause: str) -> None:
         """Writes down how it ended, and gives everything back."""
@@ -86,12 +126,15 @@ class Call:
 
     def feed(self, event: ev.Event) -> None:
         """One event through the turn machine, and its actions on their way."""
-        for action in self._turns.handle(event, time.monotonic_ns()):
+        self._perform_all(self._talk.handle(event, time.monotonic_ns()))
+
+    def _perform_all(self, actions: list[ev.Action]) -> None:
+        for action in actions:
             self._perform(action)
         self._set_timer()
 
     def _set_timer(self) -> None:
-        due_ns = self._turns.wake_at()
+        due_ns = self._talk.wake_at()
         if due_ns == self._timer_ns:
             return
         self._timer_ns = due_ns
@@ -116,7 +159,7 @@ class Call:
             self.feed(ev.FrameHeard(frame.number, frame.captured_ns, frame.speech))
 
     def _look_at_wire(self) -> None:
-        for generation in self._turns.watched:
+        for generation in self._talk.watched:
             played = self._line.gauge.played(generation)
             if played.samples and self._played.get(generation) != played.samples:
                 self._played[generation] = played.samples
@@ -142,8 +185,10 @@ class Call:
                 self._line.spawn(part.move(reason))
 
     def cannot_go_on(self, reason: str) -> None:
-        """No engine of some role is left: the caller is sent to where somebody can serve them."""
-        self._line.send_on(reason)
+        """No engine of some role is left: the caller is told, and sent to where somebody can serve them."""
+        if not self._given_up:
+            self._given_up = reason
+            self.feed(ev.CannotGoOn(can_speak=not self._engines.given_up("tts")))
 
     def _engine_lost(self, role: str, actor: str, reason: str, successor: str) -> None:
         lost = EngineLost(at_ns=time.monotonic_ns(), role=role, actor=actor, reason=reason, successor=successor)
@@ -166,22 +211,51 @@ class Call:
                     self._line.gauge.flush()
             case ev.Say():
                 self._line.spawn(self._voicing.say(action))
-            case ev.RunTool(name, arguments, turn):
-                tool = self._line.spawn(self._run_tool(name, arguments, turn))
-                self._tools.add(tool)
-                tool.add_done_callback(self._tools.discard)
-            case ev.EndCall(reason):
-                self._line.spawn(self._line.hang_up(reason))
+            case ev.RunTool():
+                self._beside(self._doing.run(action))
+            case ev.EndCall(reason, outcome):
+                self._line.spawn(self._line.hang_up(reason, outcome))
             case ev.Write(record):
                 self._line.write(record)
+            case _:
+                self._perform_rarely(action)
+
+    def _perform_rarely(self, action: ev.Action) -> None:
+        match action:
+            case ev.Attend(whom):
+                setting = self._setting
+                grammar = setting.grammar if whom == "caller" else setting.person_grammar
+                self._line.spawn(self._hearing.attend(grammar))
+            case ev.DecideConsult():
+                self._beside(self._decide(action))
+            case ev.CancelConsult():
+                self._beside(self._cancel_consult())
+            case ev.SendOn(announced):
+                self._line.send_on(self._given_up, announced=announced)
+            case ev.Result(values):
+                self._beside(self._set_result(values))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that is worth waiting for at the end of the call."""
+        task = self._line.spawn(work)
+        self._tools.add(task)
+        task.add_done_callback(self._tools.discard)
 
     async def _finish_hearing(self, utterance: int, to_frame: int) -> None:
         self.feed(await self._hearing.finish(utterance, to_frame))
 
-    async def _run_tool(self, name: str, arguments: dict[str, str], turn: int) -> None:
-        outcome = "done"
-        if name == "transfer":
-            failure = await self._line.transfer(arguments.get("destination", ""))
-            outcome = f"failed: {failure}" if failure else outcome
-        # A booking is what the journal says of it: whoever keeps the calendar reads it there.
-        self._line.write(ToolRun(at_ns=time.monotonic_ns(), turn=turn, name=name, arguments=arguments, outcome=outcome))
+    async def _decide(self, decision: ev.DecideConsult) -> None:
+        if decision.accepted:
+            await self._line.will_be_joined(decision.destination)
+        command = DecideConsult(call_id=self._line.call_id, accepted=decision.accepted, reason=decision.reason)
+        failure = await self._line.do(command, DECIDE_S)
+        if failure:
+            self.feed(ev.ConsultChanged("ended", failure))
+
+    async def _cancel_consult(self) -> None:
+        failure = await self._line.do(CancelConsult(call_id=self._line.call_id), DECIDE_S)
+        if failure:
+            self.feed(ev.ConsultChanged("ended", failure))
+
+    async def _set_result(self, values: dict[str, str]) -> None:
+        await self._line.set_result(values)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 PAUSE_NS = 1_500_000_000
 """After so long without another key the entry is complete."""
 
+LONGEST = 64
+"""Keys of one entry. The longest number that anybody is asked for is an IBAN of 34; more than this is a key that
+got stuck, or somebody who wants to see what happens."""
+
 _WORDS = {"0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven"} | {
     "8": "eight",
     "9": "nine",
@@ -22,9 +26,14 @@ def told(digits: str) -> str:
 class DigitEntry:
     digits: str = ""
     last_ns: int = 0
+    dropped: int = 0
+    """Keys that came when the entry was full."""
 
     def press(self, digit: str, now_ns: int) -> None:
-        self.digits += digit
+        if len(self.digits) < LONGEST:
+            self.digits += digit
+        else:
+            self.dropped += 1
         self.last_ns = now_ns
 
     @property
@@ -34,5 +43,5 @@ class DigitEntry:
 
     def take(self) -> tuple[str, str]:
         """The entry, and how the agent is told of it. Begins a new one."""
-        digits, self.digits = self.digits, ""
+        digits, self.digits, self.dropped = self.digits, "", 0
         return digits, told(digits)

@@ -16,6 +16,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The outbound call has been answered: whoever it is can be heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class FrameHeard:
     """The next 20 ms of the caller."""
 
@@ -94,6 +99,66 @@ class DigitPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The caller has put us on hold with their telephone, or is back."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The agent is to say this to the caller, once nobody speaks."""
+
+    text: str
+    instead: bool = False
+    """Other news that is just being said is true no more, and is not said to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """The model is to hear of it, and says what it says about it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultBegun:
+    """An attended transfer is asked for: it rings, or will not."""
+
+    destination: str
+    """Its name in the configuration."""
+    title: str
+    """What it is called in speech."""
+    reason: str
+    """Why the caller is to be put through, as a sentence; may be empty."""
+    ring_s: int
+    decide_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultChanged:
+    """What call-control says of it: see `ipc.actions.ConsultChanged`."""
+
+    state: Literal["asking", "joined", "ended"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultRefused:
+    """It was not even begun."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotGoOn:
+    """No engine of some role is left."""
+
+    can_speak: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver:
     """The caller is gone: what was said until now is all that was said."""
 
@@ -105,6 +170,7 @@ class Clock:
 
 Event = (
     Started
+    | Answered
     | FrameHeard
     | PartialText
     | Transcript
@@ -115,6 +181,13 @@ Event = (
     | ClauseWritten
     | WirePlayed
     | DigitPressed
+    | Held
+    | Tell
+    | ToolFailed
+    | ConsultBegun
+    | ConsultChanged
+    | ConsultRefused
+    | CannotGoOn
     | CallOver
     | Clock
 )
@@ -136,7 +209,7 @@ class FinishHearing:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    who: Literal["caller", "agent"]
+    who: Literal["caller", "agent", "tool"]
     text: str
 
 
@@ -180,6 +253,44 @@ class EndCall:
     """Hang up: the goodbye has been heard to its last sample."""
 
     reason: str
+    outcome: str
+    """The same for the dialplan, in a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOn:
+    """Send the caller to where somebody can serve them."""
+
+    announced: bool
+    """The agent has told them that it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Have the recogniser expect what the caller says, or a person who is asked to take the call."""
+
+    whom: Literal["caller", "person"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecideConsult:
+    """The person has decided, or has not in the time that they had."""
+
+    accepted: bool
+    reason: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelConsult:
+    """Nobody is to be asked any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Values for the dialplan: `AGENT_` and these names, in capitals."""
+
+    values: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +300,19 @@ class Write:
     record: Record
 
 
-Action = BeginHearing | FinishHearing | Ask | CancelAnswer | Flush | Say | RunTool | EndCall | Write
+Action = (
+    BeginHearing
+    | FinishHearing
+    | Attend
+    | Ask
+    | CancelAnswer
+    | Flush
+    | Say
+    | RunTool
+    | EndCall
+    | SendOn
+    | DecideConsult
+    | CancelConsult
+    | Result
+    | Write
+)

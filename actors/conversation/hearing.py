@@ -7,7 +7,9 @@ Nothing that the caller said is lost, and the turn machine does not notice.
 import asyncio
 import logging
 
-from actors.conversation.engines import Engines, Lost, NoEngine
+from msgspec import structs
+
+from actors.conversation.engines import PATIENCE_S, Engines, Lost, NoEngine
 from actors.conversation.events import Transcript
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.messages import Attend, Finish, Hear, Heard, Message, Release
@@ -33,17 +35,24 @@ class Hearing:
         self._order = asyncio.Lock()
         self._moves = 0
 
-    async def open(self) -> None:
-        """Raises `NoEngine` at once: a call that cannot be heard is better not answered."""
+    async def open(self, patience: float = 0.0) -> None:
+        """Raises `NoEngine`, as it is at once: a call that cannot be heard is better not answered."""
         async with self._order:
-            self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=0.0)
+            self.actor, _ = await self._engines.ask("stt", "", self._attend, ATTEND_S, patience=patience)
 
     async def take_over(self) -> None:
         """Like `open`, for a call that a predecessor held, with a recogniser whose actor nobody knows any more: it is
         given back first, for two that listen for the same bell would miss half of its rings."""
         for name in self._engines.order("stt"):
             self._bus.tell(name, Release(call_id=self._attend.call_id))
-        await self.open()
+        await self.open(PATIENCE_S)
+
+    async def attend(self, grammar: str) -> None:
+        """Somebody else is heard from now on, who is expected to say other things."""
+        async with self._order:
+            self._attend = structs.replace(self._attend, grammar=grammar)
+            self._utterance = None
+            await self._ask(self._attend, ATTEND_S)
 
     async def begin(self, utterance: int, from_frame: int) -> None:
         async with self._order:

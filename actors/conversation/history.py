@@ -18,6 +18,11 @@ class History:
         self.unanswered = text
         return (*self.lines, HistoryLine("caller", text))
 
+    def failed(self, news: str) -> tuple[HistoryLine, ...]:
+        """All lines with the news of a tool as the last."""
+        self.lines.append(HistoryLine("tool", news))
+        return tuple(self.lines)
+
     def answered(self, heard: str) -> None:
         """The agent's reply is over; `heard` is "" when nothing of it was."""
         if self.unanswered is not None:

@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from actors.conversation.outcome import OUTCOME, Outcome
+from actors.conversation.recordings import Recordings
+from ipc.actions import SetResult
 from ipc.bus import Bus, NoAnswer, Refused
-from ipc.journal import CallEnded, Journal, Noted, Record
-from ipc.messages import CallNote, HangUp, Journaled, Transfer
+from ipc.journal import CallEnded, DigitsPressed, Journal, Noted, Record
+from ipc.messages import CallNote, HangUp, Journaled, Message, Transfer
 from ipc.mouth import MouthGauge
 from ipc.rings import Bell, Rings
 
@@ -26,8 +29,22 @@ CALL_CONTROL_PAUSE_S = 0.2
 class Line:
     """Takes the rings, the bell and the journal over, and closes them."""
 
-    def __init__(self, call_id: str, segment: str, bus: Bus, rings: Rings, bell: Bell, journal: Journal) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        segment: str,
+        bus: Bus,
+        rings: Rings,
+        bell: Bell,
+        journal: Journal,
+        *,
+        control: str = CALL_CONTROL,
+        began_ns: int | None = None,
+    ) -> None:
+        """control: who holds the call. began_ns: when the conversation did, under whichever actor; None is now."""
         self.call_id = call_id
+        self.control = control
+        self.outcome = Outcome(time.monotonic_ns() if began_ns is None else began_ns)
         self.segment = segment
         self.rings = rings
         self.gauge = MouthGauge(rings)
@@ -37,6 +54,9 @@ class Line:
         self._work: set[asyncio.Task[Any]] = set()
         self.wrote: Callable[[Record], None] = lambda record: None
         """Called with every record that goes into the journal."""
+        self._flooded = False
+        self.recordings: Recordings | None = None
+        """Set once the journal has its beginning."""
 
     # -- the caller's audio
 
@@ -60,10 +80,24 @@ class Line:
 
     def write(self, record: Record) -> None:
         self._bus.publish(Journaled(call_id=self.call_id, record=self._journal.append(record)))
+        self.outcome.note(record)
         self.wrote(record)
+        if isinstance(record, DigitsPressed) and record.dropped and not self._flooded:
+            self._flooded = True
+            log.warning(
+                "call %s: %d keys too many in one entry were dropped, and so are others from now on: a key is stuck, "
+                "or the caller's line takes speech for keys (`dtmf_mode` of their endpoint)",
+                self.call_id,
+                record.dropped,
+            )
 
     def note(self, note: CallNote) -> None:
         self.write(Noted(at_ns=time.monotonic_ns(), what=note.what, detail=note.detail))
+        if self.recordings and self.recordings.wanted_after(note.what):
+            self.spawn(self._record(self.recordings))
+
+    async def _record(self, recordings: Recordings) -> None:
+        await recordings.turn(True)
 
     # -- work beside the call
 
@@ -74,28 +108,66 @@ class Line:
         task.add_done_callback(self._work.discard)
         return task
 
-    async def hang_up(self, reason: str) -> None:
-        await self._tell_call_control(HangUp(call_id=self.call_id, reason=reason))
+    async def hang_up(self, reason: str, outcome: str) -> None:
+        await self._tell_call_control(self._result(outcome), HangUp(call_id=self.call_id, reason=reason))
 
-    async def transfer(self, destination: str) -> str:
+    async def transfer(self, destination: str, outcome: str, *, announced: bool = False) -> str:
         """Why it could not be done, "" when it was."""
-        return await self._tell_call_control(Transfer(call_id=self.call_id, destination=destination))
+        command = Transfer(call_id=self.call_id, destination=destination, announced=announced)
+        failure = await self._tell_call_control(self._result(outcome), command)
+        if failure:
+            self.spawn(self._take_back_outcome())
+        return failure
 
-    def send_on(self, reason: str) -> None:
+    def send_on(self, reason: str, *, announced: bool = False) -> None:
         """Nobody can talk to the caller any more: they are sent to where somebody can serve them."""
         log.error("call %s cannot go on: %s", self.call_id, reason)
-        self.spawn(self._send_on())
+        self.spawn(self._send_on(announced))
 
-    async def _send_on(self) -> None:
-        await self.transfer("")
+    async def _send_on(self, announced: bool) -> None:
+        failure = await self.transfer("", "failed", announced=announced)
+        if failure:
+            # A caller in a call without an agent would listen to silence for ever.
+            await self.hang_up(f"nobody could be found to go on: {failure}", "failed")
 
-    async def _tell_call_control(self, command: HangUp | Transfer) -> str:
+    async def set_result(self, values: dict[str, str]) -> str:
+        """Values for the dialplan, by names that come from anybody; why it could not be done, "" when it was."""
+        variables, refused = self.outcome.set(values)
+        failure = await self.do(SetResult(call_id=self.call_id, variables=variables)) if variables else ""
+        return failure or (f"no names for channel variables: {', '.join(refused)}" if refused else "")
+
+    async def do(self, command: Message, within: float = CALL_CONTROL_TRY_S) -> str:
+        """One command to call-control, asked once; why it could not be done, "" when it was."""
+        try:
+            await self.ask(command, within)
+        except (NoAnswer, Refused) as error:
+            log.warning("call %s: %s failed: %s", self.call_id, type(command).__name__, error)
+            return str(error)
+        return ""
+
+    async def ask(self, command: Message, within: float = CALL_CONTROL_TRY_S) -> Message:
+        """Call-control's answer. Raises `Refused` and `NoAnswer`."""
+        return await self._bus.ask(self.control, command, within=within)
+
+    async def _take_back_outcome(self) -> None:
+        await self.do(self._result(""))
+
+    def _result(self, outcome: str) -> SetResult:
+        return SetResult(call_id=self.call_id, variables=self.outcome.at_end(outcome, time.monotonic_ns()))
+
+    async def will_be_joined(self, destination: str) -> None:
+        """The person takes the caller: call-control is told what to tell the dialplan, for it will not ask again."""
+        await self.do(self._result(f"transferred:{destination}"))
+
+    async def _tell_call_control(self, result: SetResult, command: HangUp | Transfer) -> str:
         """Why it could not be done, "" when it was. An actor that is just being started again is asked again: the
         agent has nothing more to say, and the caller would listen to silence."""
         until = time.monotonic() + CALL_CONTROL_S
+        told = False
         while True:
             try:
-                await self._bus.ask(CALL_CONTROL, command, within=CALL_CONTROL_TRY_S)
+                told = told or await self._told(result)
+                await self.ask(command)
                 return ""
             except NoAnswer as silence:
                 failure = str(silence)
@@ -107,10 +179,22 @@ class Line:
                 return failure
             await asyncio.sleep(CALL_CONTROL_PAUSE_S)
 
+    async def _told(self, result: SetResult) -> bool:
+        """The caller leaves also where the dialplan cannot be told why. Raises `NoAnswer`, and `Refused` when busy."""
+        try:
+            await self.ask(result)
+        except Refused as refused:
+            if refused.busy:
+                raise
+            log.warning("call %s: the dialplan is not told %s: %s", self.call_id, result.variables[OUTCOME], refused)
+        return True
+
     # -- the end
 
     def close(self, cause: str) -> None:
         """Writes down how the call ended, and gives everything back. Nobody looks into the rings any more."""
+        if self.recordings:
+            self.recordings.close()
         self.write(self._ended(cause))
         for task in self._work:
             task.cancel()
@@ -131,4 +215,5 @@ class Line:
             corrupt=grid.corrupt if grid else 0,
             takeovers=grid.takeovers if grid else 0,
             late_ms={"p50": p50, "p99": p99, "max": most},
+            outcome=self.outcome.told,
         )

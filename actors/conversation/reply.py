@@ -6,7 +6,7 @@ from typing import Literal
 from ipc.journal import AgentSaid, BargedIn
 from ipc.messages import WordAt
 
-Kind = Literal["greeting", "answer", "prompt", "filler", "goodbye"]
+Kind = Literal["greeting", "answer", "prompt", "notice", "filler", "goodbye"]
 
 
 @dataclass(slots=True)

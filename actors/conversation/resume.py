@@ -3,17 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from actors.conversation.digits import told
 from actors.conversation.history import History
+from actors.conversation.tools import FAILED
 from ipc.journal import (
     AgentSaid,
+    CallAnswered,
     CallEnded,
+    CallerAway,
     CallerSaid,
     CallStarted,
+    Consulted,
     DigitsPressed,
     FalseBargeIn,
     NoiseIgnored,
+    ProviderLost,
     Record,
+    ToolRun,
 )
 
 SETTLED = (CallStarted, CallerSaid, DigitsPressed, AgentSaid, NoiseIgnored, FalseBargeIn)
@@ -29,6 +37,16 @@ class Past:
     turn: int
     until_ns: int
     """What the caller said before is understood, or was talked over; what they said since is still in the ear."""
+    away: bool = False
+    """The caller has put us on hold."""
+    on_hold: bool = False
+    """The agent has put the caller on hold."""
+    answered: bool = False
+    """Of an outbound call: it is known who has answered it."""
+    consult: Consulted | None = None
+    """The attended transfer that is under way."""
+    reason: str = ""
+    """Why the caller is to be put through."""
 
 
 def past(records: Iterable[Record]) -> Past | None:
@@ -36,6 +54,9 @@ def past(records: Iterable[Record]) -> Past | None:
     started: CallStarted | None = None
     history = History()
     turn = until_ns = 0
+    away = on_hold = answered = False
+    consult: Consulted | None = None
+    reason = ""
     for record in records:
         # A filler says that the caller has not been understood yet; notes and timings say nothing of it.
         if isinstance(record, SETTLED) and not (isinstance(record, AgentSaid) and record.kind == "filler"):
@@ -53,6 +74,31 @@ def past(records: Iterable[Record]) -> Past | None:
             case AgentSaid():
                 history.answered(record.heard)
                 turn = max(turn, record.turn)
+            case ToolRun() if record.outcome.startswith(FAILED):
+                history.failed(f"failed: {record.name}: {record.outcome.removeprefix(FAILED)}")
+            case ToolRun(name="hold" | "resume", outcome="done"):
+                on_hold = record.name == "hold"
+            case CallerAway():
+                away = record.away
+            case CallAnswered():
+                answered = True
+            case Consulted():
+                consult = record if record.state in ("ringing", "asking") else None
+                reason = record.reason if record.state == "ringing" else reason
+            case ProviderLost() if started is not None:
+                started = structs.replace(started, provider="", pipeline=record.pipeline, engines=record.engines)
             case CallEnded():
                 return None
-    return Past(started, history, turn, until_ns) if started else None
+    if started is None:
+        return None
+    return Past(
+        started,
+        history,
+        turn,
+        until_ns,
+        away=away,
+        on_hold=on_hold,
+        answered=answered,
+        consult=consult,
+        reason=reason,
+    )

@@ -24,6 +24,8 @@ class Reply:
 
     text: str
     tool: Tool | None = None
+    result: Mapping[str, str] = field(default_factory=dict)
+    """Values for the dialplan."""
 
 
 class Play:
@@ -119,8 +121,8 @@ class Dialogue:
             return Reply(_joined(text, self.last or self.play.agent.greeting))
         if intent.tool is not None:
             self._close()
-            return Reply(text, _filled_tool(intent.tool, fit.slots))
-        return Reply(_joined(text, self._question()))
+            return Reply(text, _filled_tool(intent.tool, fit.slots), _filled(intent.result, fit.slots))
+        return Reply(_joined(text, self._question()), result=_filled(intent.result, fit.slots))
 
     def _open(self, name: str, fit: Fit) -> Reply:
         if name != self.form:
@@ -137,7 +139,7 @@ class Dialogue:
         form, filled = self._open_form(), dict(self.filled)
         text = self._next(f"done {self.form}", form.done, filled)
         self._close()
-        return Reply(text, _filled_tool(form.tool, filled) if form.tool else None)
+        return Reply(text, _filled_tool(form.tool, filled) if form.tool else None, _filled(form.result, filled))
 
     def _reject(self, _: Fit) -> Reply:
         self.filled.clear()
@@ -219,4 +221,8 @@ def _joined(*sentences: str) -> str:
 
 
 def _filled_tool(tool: Tool, slots: Mapping[str, str]) -> Tool:
-    return Tool(name=tool.name, arguments={name: _spoken(value, slots) for name, value in tool.arguments.items()})
+    return Tool(name=tool.name, arguments=_filled(tool.arguments, slots))
+
+
+def _filled(values: Mapping[str, str], slots: Mapping[str, str]) -> dict[str, str]:
+    return {name: _spoken(value, slots) for name, value in values.items()}

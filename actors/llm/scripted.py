@@ -38,10 +38,13 @@ class ScriptedLlm:
             Dialogue(play).hear("hello")
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Token | ToolCall]:
-        """Streams the answer word by word, then at most one tool call. Raises `UnknownAgent`."""
+        """Streams the answer word by word, then the result for the dialplan and at most one other tool call. Raises
+        `UnknownAgent`."""
         reply = self._reply(prompt)
         for piece in _PIECE.findall(reply.text):
             yield Token(piece)
+        if reply.result and "set_result" in prompt.tools:
+            yield ToolCall("set_result", dict(reply.result))
         if reply.tool is not None and reply.tool.name in prompt.tools:
             yield ToolCall(reply.tool.name, dict(reply.tool.arguments))
 

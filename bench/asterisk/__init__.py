@@ -9,36 +9,54 @@ from bench.asterisk.asterisk import Asterisk
 from bench.asterisk.dialplan import (
     Answer,
     AudioSocket,
-    Dialplan,
     Goto,
+    GotoIf,
     Hangup,
-    Line,
     NoOp,
     Playback,
     Set,
     Stasis,
     Wait,
 )
+from bench.asterisk.faults import Cut, Delay, Faults, Plan, Reply
+from bench.asterisk.lines import Dialplan, Label, Line
 from bench.asterisk.media.clock import Lateness
 from bench.asterisk.media.handset import Wire, WireLog
+from bench.asterisk.media.weather import Weather
+from bench.asterisk.people import Busy, Congestion, Dial, Progress, Queue, Ringing, VoiceMail
 from bench.asterisk.phone import Endpoint, Phone, Where
 
 __all__ = [
     "Answer",
     "Asterisk",
     "AudioSocket",
+    "Busy",
+    "Congestion",
+    "Cut",
+    "Delay",
+    "Dial",
     "Dialplan",
     "Endpoint",
+    "Faults",
     "Goto",
+    "GotoIf",
     "Hangup",
+    "Label",
     "Lateness",
     "Line",
     "NoOp",
     "Phone",
+    "Plan",
     "Playback",
+    "Progress",
+    "Queue",
+    "Reply",
+    "Ringing",
     "Set",
     "Stasis",
+    "VoiceMail",
     "Wait",
+    "Weather",
     "Where",
     "Wire",
     "WireLog",

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan, NoOp, Phone, Playback, Stasis, Wait
+from bench.asterisk.conf import Plan, read
+from bench.asterisk.release import LATEST
 
 COMMANDS = """\
 dial EXTENSION [CALLER]  a phone calls; EXTENSION 1000 enters Stasis, 1001 goes straight to the AudioSocket server
 press DIGITS             the last phone that called presses keys
 hangup                   it hangs up
+hold                     it puts the call on hold; again: it takes it back
+pickup NAME              the phone registered by that name answers what rings there
+media                    breaks the media connections of all calls
 calls                    lists the calls and where they are
 late                     how late the stand-in's own clock was
 drop                     breaks the events WebSockets
@@ -27,6 +33,7 @@ class Desk:
     def __init__(self, asterisk: Asterisk) -> None:
         self._asterisk = asterisk
         self._phones: list[Phone] = []
+        self._holding: set[Phone] = set()
         self._watches: set[asyncio.Task[None]] = set()
 
     async def obey(self, line: str) -> bool:
@@ -38,6 +45,12 @@ class Desk:
                 self._dial(extension, rest[0] if rest else "caller")
             case ["press", digits] if self._phones:
                 await self._phones[-1].press(digits)
+            case ["hold"] if self._phones:
+                self._hold(self._phones[-1])
+            case ["pickup", name]:
+                self._pick_up(name)
+            case ["media"]:
+                print(f"{self._asterisk.drop_media()} broken")
             case ["hangup"] if self._phones:
                 self._phones[-1].hang_up()
             case ["calls"]:
@@ -57,6 +70,16 @@ class Desk:
             case _:
                 print(COMMANDS)
         return True
+
+    def _hold(self, phone: Phone) -> None:
+        (phone.resume if phone in self._holding else phone.hold)()
+        self._holding ^= {phone}
+
+    def _pick_up(self, name: str) -> None:
+        try:
+            self._asterisk.station(name).calls.get_nowait().pick_up()
+        except (KeyError, asyncio.QueueEmpty):
+            print(f"nothing rings at {name}")
 
     def _dial(self, extension: str, caller: str) -> None:
         phone = self._asterisk.dial(extension, caller, keep_sound=False)
@@ -111,13 +134,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--password", default="asterisk", help="of ARI (%(default)s)")
     parser.add_argument("--app", default="asterisk-ai-voice-agent", help="Stasis application at 1000 (%(default)s)")
     parser.add_argument("--media", default="127.0.0.1:8090", help="AudioSocket server for 1001 (%(default)s)")
+    parser.add_argument("--version", default=LATEST, help="which Asterisk it is (%(default)s)")
+    parser.add_argument("--missing", action="append", default=[], metavar="MODULE", help="is not loaded; repeatable")
+    parser.add_argument("--dialplan", type=Path, metavar="FILE", help="an extensions.conf to read instead")
+    parser.add_argument("--phone", action="append", default=[], metavar="NAME", help="rings as PJSIP/NAME; repeatable")
     return parser.parse_args()
 
 
 async def serve(options: argparse.Namespace) -> None:
-    asterisk = Asterisk(
-        dialplan(options.app, options.media), options.host, options.port, options.user, options.password
-    )
+    plan = Plan(dict(dialplan(options.app, options.media)))  # type: ignore[arg-type]
+    if options.dialplan is not None:
+        plan = read(options.dialplan.read_text())
+    where = (options.host, options.port, options.user, options.password)
+    asterisk = Asterisk(plan.dialplan, *where, version=options.version, missing=options.missing, hints=plan.hints)
+    for name in options.phone:
+        asterisk.register(name)
     async with asterisk:
         print(f"ARI at {asterisk.url}; help lists the commands", flush=True)
         desk = Desk(asterisk)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.asterisk.ari.server import Server
+from bench.asterisk.ari.server import Credentials, Server
 from bench.asterisk.channel import Location, Party
 from bench.asterisk.dialing import call_in, make_phone
-from bench.asterisk.dialplan import Dialplan, location_of
 from bench.asterisk.exchange import Exchange
+from bench.asterisk.faults import Faults
+from bench.asterisk.lines import Dialplan, location_of
 from bench.asterisk.media.clock import Lateness
 from bench.asterisk.media.lending import Studio
+from bench.asterisk.media.weather import Weather
 from bench.asterisk.phone import Endpoint, Phone
 from bench.asterisk.recording import StoredRecording
+from bench.asterisk.release import LATEST, Release
 
 # The documentation range of EUI-48; the recordings have it too.
 ASTERISK_ID = "00:00:5e:00:53:01"
@@ -33,6 +37,11 @@ class Asterisk:
     port:     of ARI; 0 = a free one, see `url`
     sounds:   name after `sound:` -> 8 kHz PCM or a file
     media:    who speaks and hears on AudioSocket instead of the phones, see `media.lending`
+    version:  which Asterisk it is, "22.11.0-rc1"; operations and features that it has not are not there
+    missing:  modules that are not loaded, as "chan_websocket"; what needs them fails as the real one does
+    tls:      ARI is https then; media over WebSocket is not to be had over it
+    hints:    "extension@context" -> device, for EXTENSION_STATE
+    read_only: the user may not change anything
     """
 
     def __init__(
@@ -44,6 +53,12 @@ class Asterisk:
         password: str = "asterisk",
         sounds: Mapping[str, bytes | Path] | None = None,
         media: Studio | None = None,
+        *,
+        version: str = LATEST,
+        missing: Iterable[str] = (),
+        tls: ssl.SSLContext | None = None,
+        hints: Mapping[str, str] | None = None,
+        read_only: bool = False,
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the stand-in has no place on a network: {host!r} is no loopback address")
@@ -54,6 +69,12 @@ class Asterisk:
         self._port = port
         self._sounds = sounds or {}
         self._studio = media
+        self._release = Release(version, missing)
+        self._tls = tls
+        self._hints = hints or {}
+        self._read_only = read_only
+        self._faults: Faults | None = None
+        self._weather: Weather | None = None
         self._endpoints: dict[str, Endpoint] = {}
         self._exchange: Exchange | None = None
         self._server: Server | None = None
@@ -68,15 +89,23 @@ class Asterisk:
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Boots with nothing in it. After `stop_listening` it is the same port again."""
+    async def start(self, booting_s: float = 0.0) -> None:
+        """Boots with nothing in it. After `stop_listening` it is the same port again.
+
+        booting_s: everything is answered 503 for so long first, and no call comes in
+        """
         if self._exchange is not None:
             raise RuntimeError("the stand-in is running already")
-        exchange = Exchange(self._dialplan, ASTERISK_ID, self._sounds, self._studio)
-        exchange.endpoints = self._endpoints
+        exchange = Exchange(self._dialplan, ASTERISK_ID, self._sounds, self._studio, self._release)
+        exchange.endpoints, exchange.hints = self._endpoints, self._hints
+        exchange.faults, exchange.rtp_weather = self._faults, self._weather
         exchange.plane.start()
         self._exchange = exchange
-        self._server = Server(exchange, self.user, self.password)
+        credentials = Credentials(self.user, self.password, self._read_only)
+        self._server = server = Server(exchange, credentials, self._tls)
+        server.booted = booting_s == 0
+        if booting_s:
+            asyncio.get_running_loop().call_later(booting_s, setattr, server, "booted", True)
         await self._server.start(self._host, self._port)
         self._port = self._server.port
 
@@ -103,6 +132,30 @@ class Asterisk:
         server.stall(True)
         self._resuming = asyncio.get_running_loop().call_later(seconds, server.stall, False)
 
+    @property
+    def faults(self) -> Faults | None:
+        """What goes wrong from now on, also after a reboot; None = nothing. See `faults`."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
+        self._faults = faults
+        if self._exchange is not None:
+            self._exchange.faults = faults
+
+    def rtp_weather(
+        self, loss: float = 0.0, jitter_ms: float = 0.0, reorder: float = 0.0, duplicate: float = 0.0, seed: int = 1
+    ) -> None:
+        """The line to the agent is bad for RTP legs made from now on, both ways; see `media.weather.Weather`."""
+        self._weather = Weather(loss, jitter_ms, reorder, duplicate, seed)
+        if self._exchange is not None:
+            self._exchange.rtp_weather = self._weather
+
+    def drop_media(self, channel_id: str = "") -> int:
+        """Breaks the media connection of that channel, or of all, now; how many that were. RTP has none."""
+        ids = [channel_id] if channel_id else list(self.exchange.channels)
+        return sum(self.exchange.drop_media(channel) for channel in ids)
+
     # -- calling ----------------------------------------------------------------------------------------------------
 
     def dial(
@@ -125,6 +178,8 @@ class Asterisk:
         keep_sound: False keeps times and lengths only, for long benches
         ValueError if there is no such extension.
         """
+        if not self._running_server.booted:
+            raise ValueError("the stand-in is still booting: nobody can call")
         location = Location(context, extension, 1)
         if location_of(self._dialplan, location) is None:
             raise ValueError(f"the dialplan has no {extension!r} in {context!r}")
@@ -141,6 +196,10 @@ class Asterisk:
         self._endpoints[endpoint] = station
         return station
 
+    def station(self, endpoint: str) -> Endpoint:
+        """The phone that was registered under that name."""
+        return self._endpoints[endpoint]
+
     # -- looking in -------------------------------------------------------------------------------------------------
 
     @property
@@ -150,7 +209,7 @@ class Asterisk:
     @property
     def url(self) -> str:
         """Of ARI, without a slash at its end."""
-        return f"http://{self._host}:{self._port}/ari"
+        return f"{'http' if self._tls is None else 'https'}://{self._host}:{self._port}/ari"
 
     @property
     def exchange(self) -> Exchange:
@@ -167,6 +226,11 @@ class Asterisk:
     @property
     def recordings(self) -> Mapping[str, StoredRecording]:
         return self.exchange.stored_recordings
+
+    @property
+    def mailboxes(self) -> Mapping[str, list[StoredRecording]]:
+        """What VoiceMail has kept, by mailbox."""
+        return self.exchange.mailboxes
 
     @property
     def applications(self) -> list[str]:

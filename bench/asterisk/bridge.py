@@ -44,6 +44,7 @@ class Bridge:
         self.created = exchange.now()
         self.members: list[Member] = []
         self.variables: dict[str, str] = {}
+        self.reported_variables: set[str] = set()
         self.dissolved = False
         self.music: tuple[Attendant, Player] | None = None
         self._mixer = Mixer(exchange.plane.clock, holding)
@@ -61,8 +62,8 @@ class Bridge:
             "creationtime": self.created,
             "video_mode": "talker",
         }
-        if self.variables:
-            shown["bridgevars"] = dict(self.variables)
+        if self.reported_variables:
+            shown["bridgevars"] = {name: self.variables[name] for name in sorted(self.reported_variables)}
         return shown
 
     def publish(self, kind: str, **fields: Any) -> None:
@@ -98,7 +99,7 @@ class Bridge:
         self.stop_music()
         plane = self.exchange.plane
         leg = self.exchange.speaker()
-        attendant = self.exchange.add_attendant("Announcer", leg)
+        attendant = self.exchange.add_attendant("Announcer/ARI_MOH", leg)
         self.join(attendant)
         with plane.lock:
             self.music = (attendant, Player(plane.clock, leg.deliver, source, lambda: None))
@@ -115,14 +116,13 @@ class Bridge:
         return True
 
     def dissolve(self) -> None:
-        """All members leave and go on with their lives; ARI is told last."""
+        """All members leave and go on with their lives."""
         self.dissolved = True
         leaving = list(self.members)
         for member in leaving:
             self._prepare_to_leave(member)
         for member in leaving:
             self._pull(member)
-        self.publish("BridgeDestroyed")
 
     def _prepare_to_leave(self, member: Member) -> None:
         if isinstance(member, Channel):
@@ -150,11 +150,12 @@ class Bridge:
                 # lists the third member before the two that were there).
                 self.members.remove(joined)
                 self.members.insert(0, joined)
-        self._tell_peers()
+        self.tell_peers()
         if tell_lines and technology == "simple_bridge" and len(self.members) == 2:
             self._tell_lines()
 
-    def _tell_peers(self) -> None:
+    def tell_peers(self) -> None:
+        """Every channel's BRIDGEPEER, anew."""
         if len(self.members) < 2:
             return
         if len(self.members) == 2:

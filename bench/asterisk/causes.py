@@ -49,6 +49,12 @@ REASONS = {
     "answered_elsewhere": 26,
 }
 
+# The `dialstatus` with which an outbound call ends before it is answered; every other cause says NOANSWER. Source:
+# recordings, and the same table in Asterisk's dialling.
+DIAL_STATUS = {17: "BUSY", 34: "CONGESTION", 3: "CHANUNAVAIL", 20: "CHANUNAVAIL"}
+# The SIP status with which a phone refuses a call, where it differs from the table below (recordings).
+REFUSAL = {21: 603}
+
 # The SIP status that a PJSIP channel is hung up with; its `tech_cause`. 16 has none.
 SIP_STATUS = {
     1: 404,
@@ -72,3 +78,7 @@ SIP_STATUS = {
 
 def cause_text(cause: int) -> str:
     return CAUSE_TEXT.get(cause, "Unknown")
+
+
+def dial_status(cause: int) -> str:
+    return DIAL_STATUS.get(cause, "NOANSWER")

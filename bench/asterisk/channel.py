@@ -72,6 +72,7 @@ class Channel:
         self.variables: dict[str, str] = {}
         self.reported_variables: set[str] = set()
         self.hangup_cause = 0
+        self.tech_cause: int | None = None
         self.has_pbx = False
         self.session: Session | None = None
         self.bridge: Bridge | None = None
@@ -81,13 +82,23 @@ class Channel:
         self.absorbs_dtmf = False
         self.muted_for_bridge = False
         self.recording = False
+        self.music_class = ""
+        self.dialled = ""
         self.on_digit: Callable[[str], None] | None = None
+        self.on_progress: Callable[[str], None] | None = None
         self.hung_up = asyncio.Event()
         self.answered = asyncio.Event()
         self.gone = asyncio.Event()
         self.thawed = asyncio.Event()
         self.thawed.set()
         self._shown: Shown | None = None
+
+    @property
+    def native_format(self) -> str:
+        """As CHANNEL(audionativeformat) has it: a telephone here speaks mu-law, or 16 kHz linear if it is wideband."""
+        if self.phone is not None:
+            return "ulaw" if self.leg.form.rate == 8000 else "slin16"
+        return self.leg.form.name
 
     @property
     def driver(self) -> str:
@@ -144,14 +155,17 @@ class Channel:
         if new.connected != old.connected:
             self.publish("ChannelConnectedLine")
 
-    def set_variable(self, name: str, value: str | None) -> None:
-        """Sets or (None) removes a variable and says so; removing what is not there is silent."""
+    def set_variable(self, name: str, value: str | None, shown_as: str = "") -> None:
+        """Sets or (None) removes a variable and says so; removing what is not there is silent.
+
+        shown_as: its name with the underscores of inheritance, which only the event shows
+        """
         if value is None:
             if self.variables.pop(name, None) is None:
                 return
         else:
             self.variables[name] = value
-        self.publish("ChannelVarset", variable=name, value=value or "")
+        self.publish("ChannelVarset", variable=shown_as or name, value=value or "")
 
     def set_bridge_peer(self, peer: str | None, call: str | None) -> None:
         self.set_variable("BRIDGEPEER", peer)
@@ -161,14 +175,24 @@ class Channel:
         """The line at the other end has made itself known.
 
         A half of a Local channel passes it on: it is the caller of the other half, which shows it with its next
-        change. An empty party changes nothing (assumption; no recording has a line losing its name).
+        change. A line that says nothing of itself takes away what was known of the one before (recordings).
         """
-        if not party.number or party == self.connected:
+        if party == self.connected:
             return
         self.connected = party
         if self.other_half is not None:
             self.other_half.caller = party
         self.publish_changes()
+
+    def indicate(self, status: str) -> None:
+        """Ringing, early sound, busy or congestion, as a dialplan tells it to whoever calls.
+
+        A phone shows it, the other half of a Local channel passes it on to who has dialled it.
+        """
+        if self.phone is not None:
+            self.phone.was_told(status)
+        if self.other_half is not None and self.other_half.on_progress is not None:
+            self.other_half.on_progress(status)
 
     def answer(self) -> None:
         """The far end is answered; a phone starts to send sound, the other half of a Local channel is up too."""
@@ -190,8 +214,11 @@ class Channel:
     def destroyed_event(self) -> Event:
         self._shown = self._snapshot()
         fields: Event = {"cause": self.hangup_cause, "cause_txt": cause_text(self.hangup_cause)}
-        if self.driver == "PJSIP" and self.hangup_cause in SIP_STATUS:
-            fields["tech_cause"] = SIP_STATUS[self.hangup_cause]
+        tech_cause = self.tech_cause
+        if tech_cause is None and self.driver == "PJSIP":
+            tech_cause = SIP_STATUS.get(self.hangup_cause)
+        if tech_cause is not None:
+            fields["tech_cause"] = tech_cause
         return self.event("ChannelDestroyed", **fields)
 
     async def until_hangup(self, event: asyncio.Event, seconds: float | None = None) -> None:

@@ -2,6 +2,7 @@
 
 technology    dial string                          what answers
 AudioSocket   host:port/uuid[/c(format)]           the agent, by accepting a TCP connection
+WebSocket     INCOMING[/options]                   the agent, by connecting to /media/<connection id>
 UnicastRTP    host:port/c(format)                  at once, nobody is asked
 Local         extension@context[/n]                the dialplan
 PJSIP         endpoint                             a registered Phone, when somebody picks it up
@@ -17,16 +18,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.asterisk.application import CHANNEL, Event
-from bench.asterisk.causes import NO_ANSWER
+from bench.asterisk.causes import NO_ANSWER, REFUSAL, SIP_STATUS, dial_status
 from bench.asterisk.channel import Channel, Location, Party
-from bench.asterisk.dialplan import location_of, run_call, run_stasis
+from bench.asterisk.dialplan import run_call, run_stasis
 from bench.asterisk.dialplan import run_dialplan as run_lines
+from bench.asterisk.lines import location_of
 from bench.asterisk.media.audiosocket import AudioSocketLeg, Ending, Link, connect
 from bench.asterisk.media.formats import FORMATS, Format
 from bench.asterisk.media.handset import HandsetLeg
 from bench.asterisk.media.leg import local_pair
 from bench.asterisk.media.lending import LentLink
 from bench.asterisk.media.rtp import RtpLeg
+from bench.asterisk.media.websocket import Hangup, Options, WebSocketLeg
 from bench.asterisk.phone import Endpoint, Phone
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 DIAL_DELAY_S = 0.003
 NOBODY = Party()
 CODEC_OPTION = re.compile(r"c\((\w+)\)")
+JSON_OPTION = re.compile(r"f\(json\)")
+DIRECTION_OPTION = re.compile(r"d\((both|in|out)\)")
+ALONE_OPTION = re.compile(r"\([^)]*\)")
 
 
 class Unobtainable(Exception):
@@ -69,10 +75,14 @@ class Originate:
 async def request(exchange: Exchange, wanted: Originate) -> Channel:
     """Makes the channel, in state Down; raises Unobtainable. Connecting AudioSocket may take up to 2 s."""
     technology, _, target = wanted.endpoint.partition("/")
+    if not exchange.release.has_technology(technology):
+        raise Unobtainable(f"the module of {technology} is not loaded")
     if technology == "AudioSocket":
         channel = await _audiosocket(exchange, target, wanted)
     elif technology == "UnicastRTP":
         channel = _unicast_rtp(exchange, target, wanted)
+    elif technology == "WebSocket":
+        channel = _websocket(exchange, target, wanted)
     elif technology == "Local":
         channel = _local(exchange, target, wanted)
     elif technology == "PJSIP":
@@ -109,6 +119,8 @@ async def _audiosocket(exchange: Exchange, target: str, wanted: Originate) -> Ch
     channel = exchange.add_channel(f"AudioSocket/{server}-{identity}", AudioSocketLeg(form, link), wanted.channel_id)
     # Not announced: the variables are set before anybody follows the channel.
     channel.variables |= {"AUDIOSOCKET_SERVICE": server, "AUDIOSOCKET_UUID": str(call)}
+    link.suit(exchange.release)
+    exchange.media_connected(channel.id)
     link.ended = lambda ending: exchange.plane.notify(lambda: _agent_gone(exchange, channel, ending))
     link.froze = lambda frozen: exchange.plane.notify(channel.thawed.clear if frozen else channel.thawed.set)
     return channel
@@ -128,7 +140,7 @@ def _unicast_rtp(exchange: Exchange, target: str, wanted: Originate) -> Channel:
     if form is None or not host or not port.isdigit():
         raise Unobtainable("UnicastRTP: needs host:port and a known format")
     try:
-        leg = RtpLeg(exchange.plane, form, (host, int(port)))
+        leg = RtpLeg(exchange.plane, form, (host, int(port)), exchange.rtp_weather)
     except OSError as error:
         raise Unobtainable(f"UnicastRTP: {error}") from error
     except ValueError as error:
@@ -140,6 +152,36 @@ def _unicast_rtp(exchange: Exchange, target: str, wanted: Originate) -> Channel:
     return channel
 
 
+def _websocket(exchange: Exchange, target: str, wanted: Originate) -> Channel:
+    """Only the kind that the agent connects to: clients are set up in a file of Asterisk's."""
+    section, _, text = target.partition("/")
+    option = CODEC_OPTION.search(text)
+    form = FORMATS.get(option[1]) if option else wanted.form
+    if section != "INCOMING" or form is None:
+        raise Unobtainable("WebSocket: needs INCOMING and a known format")
+    directions = DIRECTION_OPTION.findall(text)
+    as_json = JSON_OPTION.search(text) is not None and exchange.release.has("control as json")
+    options = Options("n" not in ALONE_OPTION.sub("", text), as_json, directions[-1] if directions else "both")
+    connection = str(uuid.uuid4())
+    leg = WebSocketLeg(exchange.plane, form, connection, options, exchange.release.features)
+    channel = exchange.add_channel(f"WebSocket/INCOMING/0x7f{secrets.token_hex(5)}", leg, wanted.channel_id)
+    exchange.media_connections[connection] = leg
+    channel.variables |= {
+        "MEDIA_WEBSOCKET_CONNECTION_ID": connection,
+        "MEDIA_WEBSOCKET_OPTIMAL_FRAME_SIZE": str(leg.frame_bytes),
+    }
+    leg.channel_name, leg.channel_id, leg.variables = channel.name, channel.id, lambda: dict(channel.variables)
+    leg.answered = lambda: exchange.plane.notify(channel.answered.set)
+    leg.hung_up = lambda hangup: exchange.plane.notify(lambda: _websocket_gone(exchange, channel, hangup))
+    return channel
+
+
+def _websocket_gone(exchange: Exchange, channel: Channel, hangup: Hangup) -> None:
+    if not channel.gone.is_set():
+        channel.tech_cause = hangup.code
+        exchange.request_hangup(channel, cause=hangup.cause, tech_cause=hangup.code)
+
+
 def _local(exchange: Exchange, target: str, wanted: Originate) -> Channel:
     exten, separator, rest = target.partition("@")
     context = rest.partition("/")[0] if separator else "default"
@@ -148,7 +190,8 @@ def _local(exchange: Exchange, target: str, wanted: Originate) -> Channel:
     name = f"Local/{exten}@{context}-{exchange.count('local'):08x}"
     legs = local_pair(wanted.form or FORMATS["slin"])
     one = exchange.add_channel(f"{name};1", legs[0], wanted.channel_id)
-    two = exchange.add_channel(f"{name};2", legs[1], wanted.other_id)
+    other_id = wanted.other_id or (f"{wanted.channel_id};2" if wanted.channel_id else "")
+    two = exchange.add_channel(f"{name};2", legs[1], other_id)
     one.other_half, two.other_half = two, one
     one.location = two.location = Location(context, exten, 1)
     two.state = "Ring"
@@ -160,8 +203,10 @@ def _phone(exchange: Exchange, target: str, wanted: Originate) -> Channel:
     endpoint = exchange.endpoints.get(target)
     if endpoint is None or not endpoint.takes_calls:
         raise Unobtainable(f"PJSIP: nobody is registered as {target!r}")
-    channel, phone = make_phone(exchange, endpoint, wanted.channel_id)
-    endpoint.calls.put_nowait(phone)
+    channel, _ = make_phone(exchange, endpoint, wanted.channel_id)
+    channel.location = Location(endpoint.context, "s", 1)
+    # A call from Asterisk has a Call-ID of Asterisk's own making (recordings).
+    channel.protocol_id = str(uuid.uuid4())
     return channel
 
 
@@ -181,6 +226,7 @@ def call_in(exchange: Exchange, channel: Channel, location: Location, caller: Pa
     """A phone calls: the channel enters the dialplan."""
     channel.state = "Ring"
     channel.location = location
+    channel.dialled = location.exten
     channel.caller = caller
     channel.publish_changes()
     exchange.run(run_call(exchange, channel))
@@ -207,6 +253,7 @@ class Dialer:
         self._wanted = wanted
         self._application = application
         self.location: Location | None = None
+        self._refused = False
 
     async def run(self) -> None:
         channel = self._channel
@@ -241,33 +288,61 @@ class Dialer:
         channel = self._channel
         if channel.phone is not None:
             return await self._phone_answered(channel.phone)
-        if channel.other_half is not None:
+        if channel.other_half is not None or isinstance(channel.leg, WebSocketLeg):
+            channel.on_progress = self._progress
             await channel.until_hangup(channel.answered, self._wanted.timeout_s)
+            channel.on_progress = None
             if not channel.answered.is_set():
-                self._give_up()
+                if not self._refused:
+                    self._not_answered()
                 return False
         return not channel.hung_up.is_set()
 
-    async def _phone_answered(self, phone: Phone) -> bool:
-        """Ringing, then what the person does (assumption: order as for any dialled SIP phone; no recording has one)."""
+    def _progress(self, status: str) -> None:
+        """What the other half of a Local channel tells before it is answered. Another thread of Asterisk's makes a Dial
+        event of it: a moment later, when the dialplan there has gone on (recordings)."""
         channel = self._channel
-        channel.state = "Ringing"
-        channel.publish_changes()
-        self._publish_dial("RINGING")
-        decision = await phone.decision(self._wanted.timeout_s)
-        if decision == 0 and not channel.hung_up.is_set():
-            return True
-        if decision is None:
-            self._give_up()
-        elif not channel.hung_up.is_set():
-            channel.hangup_cause = decision
-            self._publish_dial("BUSY" if decision == 17 else "CONGESTION" if decision == 34 else "CHANUNAVAIL")
+        if status == "RINGING":
+            channel.state = "Ringing"
+            channel.publish_changes()
+            asyncio.get_running_loop().call_soon(self._publish_dial, status)
+            return
+        self._publish_dial(status)
+        if status in ("BUSY", "CONGESTION"):
+            self._refused = True
+            self._exchange.far_end_gone(channel)
+
+    async def _phone_answered(self, phone: Phone) -> bool:
+        """Ringing, then what the person does. In Asterisk the state and the first RINGING race (recordings)."""
+        channel = self._channel
+        endpoint = self._exchange.endpoints[channel.name.removeprefix("PJSIP/").rpartition("-")[0]]
+        refusal = endpoint.refuses_with
+        if not refusal:
+            endpoint.calls.put_nowait(phone)
+            self._publish_dial("RINGING")
+            channel.state = "Ringing"
+            channel.publish_changes()
+            decision = await phone.decision(self._wanted.timeout_s)
+            if decision == 0 and not channel.hung_up.is_set():
+                return True
+            refusal = decision or 0
+        if not channel.hung_up.is_set() and refusal:
+            channel.hangup_cause = refusal
+            channel.tech_cause = REFUSAL.get(refusal, SIP_STATUS.get(refusal))
+            tech = {} if channel.tech_cause is None else {"tech_cause": channel.tech_cause}
+            self._exchange.request_hangup(channel, cause=refusal, **tech)
+            self._publish_dial(dial_status(refusal))
+            return False
+        self._not_answered()
         return False
 
-    def _give_up(self) -> None:
-        if not self._channel.hung_up.is_set():
-            self._channel.hangup_cause = NO_ANSWER
-            self._publish_dial("NOANSWER")
+    def _not_answered(self) -> None:
+        """Hung up meanwhile, which a last Dial event tells; or given up in time, which none tells (recordings)."""
+        channel = self._channel
+        if channel.hung_up.is_set():
+            self._publish_dial(dial_status(channel.hangup_cause))
+            return
+        channel.hangup_cause = NO_ANSWER
 
     async def _go_on(self) -> None:
         channel = self._channel

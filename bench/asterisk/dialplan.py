@@ -2,9 +2,8 @@
 
     Dialplan = context -> extension -> list of applications; priority 1 is the first of the list.
 
-`${NAME}` in an application's arguments is replaced by the channel variable of that name, by EXTEN, CONTEXT, PRIORITY,
-UNIQUEID, CALLERID(num), CALLERID(name) or by UUID(), a fresh UUID. Extensions match exactly, or by the name "_X."
-which takes every extension of at least one digit (assumption: other patterns are left out).
+`${NAME}` in an application's arguments is replaced by what `functions.read_variable` reads. An extension "h" of the
+context runs when the call has ended, on a channel that hears and says nothing any more.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from bench.asterisk import playback
 from bench.asterisk.channel import Channel, Location
 from bench.asterisk.direct import AudioSocketCall
 from bench.asterisk.exchange import SOFT_BY_PBX
+from bench.asterisk.functions import Unreadable, read_variable, write_variable
+from bench.asterisk.lines import Dialplan, Line, labelled, lines_at, location_of
 from bench.asterisk.media.audiosocket import Link, connect
 from bench.asterisk.session import Session
 
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
 
 ANSWER_MEDIA_WAIT_S = 0.5
 VARIABLE = re.compile(r"\$\{([^{}]+)\}")
-
-
-class Line:
-    """One line of the dialplan. `run` returns False when the channel is to be hung up."""
-
-    name: ClassVar[str]
-
-    def data(self) -> str:
-        """The arguments as written in extensions.conf."""
-        return ""
-
-    async def run(self, channel: Channel, data: str) -> bool:
-        """data: the arguments with their variables filled in"""
-        raise NotImplementedError
-
-
-Dialplan = Mapping[str, Mapping[str, Sequence[Line]]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +86,9 @@ class AudioSocket(Line):
         sock = await connect(server)
         if sock is None:
             return False
-        return await AudioSocketCall(channel, Link(channel.exchange.plane, sock, lambda frame: None)).run(identity)
+        link = Link(channel.exchange.plane, sock, lambda frame: None)
+        link.suit(channel.exchange.release)
+        return await AudioSocketCall(channel, link).run(identity)
 
 
 @dataclass(frozen=True)
@@ -117,11 +102,15 @@ class Playback(Line):
     async def run(self, channel: Channel, data: str) -> bool:
         if channel.state != "Up":
             channel.answer()
+        status = "SUCCESS"
         for sound in data.split("&"):
             media = [f"sound:{sound}"]
             # Nobody follows a "dialplan": unlike ARI's playbacks this one has no events.
             played = playback.Playback(channel.exchange, str(uuid.uuid4()), media, ("dialplan", channel.id))
             await playback.play_on_channel(played, channel)
+            if channel.exchange.sounds.find(sound) is None or channel.hung_up.is_set():
+                status = "FAILED"
+        channel.set_variable("PLAYBACKSTATUS", status)
         return True
 
 
@@ -147,8 +136,8 @@ class Hangup(Line):
         return str(self.cause or "")
 
     async def run(self, channel: Channel, data: str) -> bool:
-        if self.cause:
-            channel.hangup_cause = self.cause
+        if data.isdigit():
+            channel.hangup_cause = int(data)
         return False
 
 
@@ -163,7 +152,7 @@ class Set(Line):
 
     async def run(self, channel: Channel, data: str) -> bool:
         variable, _, value = data.partition("=")
-        channel.set_variable(variable, value)
+        write_variable(channel, variable.strip(), value)
         return True
 
 
@@ -183,57 +172,75 @@ class NoOp(Line):
 class Goto(Line):
     context: str
     exten: str
-    priority: int = 1
+    priority: int | str = 1
     name = "Goto"
 
     def data(self) -> str:
         return f"{self.context},{self.exten},{self.priority}"
 
     async def run(self, channel: Channel, data: str) -> bool:
-        channel.next_location = Location(self.context, self.exten, self.priority)
-        return True
+        return go_to(channel, data)
 
 
-def location_of(dialplan: Dialplan, location: Location) -> Line | None:
-    """The application at that place, or None."""
-    extensions = dialplan.get(location.context, {})
-    lines = extensions.get(location.exten)
-    if lines is None and location.exten.isalnum():
-        lines = extensions.get("_X.")
-    if lines is None or not 1 <= location.priority <= len(lines):
-        return None
-    return lines[location.priority - 1]
+@dataclass(frozen=True)
+class GotoIf(Line):
+    """condition: as in extensions.conf, `$["${STASISSTATUS}" = "FAILED"]`
+    then, otherwise: priority or label, with extension and context before it if it is elsewhere; "" = the next line
+    """
+
+    condition: str
+    then: str
+    otherwise: str = ""
+    name = "GotoIf"
+
+    def data(self) -> str:
+        return f"{self.condition}?{self.then}" + (f":{self.otherwise}" if self.otherwise else "")
+
+    async def run(self, channel: Channel, data: str) -> bool:
+        condition, _, branches = data.rpartition("?")
+        then, _, otherwise = branches.partition(":")
+        chosen = then if holds(condition) else otherwise
+        return go_to(channel, chosen) if chosen else True
+
+
+def go_to(channel: Channel, place: str) -> bool:
+    """`[[context,]exten,]priority`, where a label may stand for the priority. False if there is no such place."""
+    *before, priority = place.split(",")
+    context, exten = (["", "", *before])[-2:]
+    context, exten = context or channel.location.context, exten or channel.location.exten
+    number = labelled(channel.exchange.dialplan, context, exten, priority.strip())
+    channel.next_location = Location(context, exten, number)
+    return number > 0
+
+
+def holds(condition: str) -> bool:
+    """An expression `$[...]` of comparisons with =, !=, joined by & or | (& first); anything else is true unless empty
+    or 0."""
+    text = condition.strip()
+    if text.startswith("$[") and text.endswith("]"):
+        return any(all(compares(part) for part in either.split("&")) for either in text[2:-1].split("|"))
+    return text not in ("", "0")
+
+
+def compares(text: str) -> bool:
+    for operator in ("!=", "="):
+        left, found, right = text.partition(operator)
+        if found:
+            same = left.strip().strip('"') == right.strip().strip('"')
+            return same is (operator == "=")
+    return text.strip().strip('"') not in ("", "0")
 
 
 def filled_in(channel: Channel, text: str) -> str:
-    """The text with its variables replaced; an unknown variable is empty."""
+    """The text with its variables replaced; what is unset or cannot be read is empty."""
 
     def value(match: re.Match[str]) -> str:
-        return read_variable(channel, match[1]) or ""
+        try:
+            return read_variable(channel, match[1]) or ""
+        except Unreadable:
+            return ""
 
     return VARIABLE.sub(value, text)
-
-
-def read_variable(channel: Channel, name: str) -> str | None:
-    """A channel variable, a built-in one or one of a few functions; None if unset."""
-    built_in = {
-        "EXTEN": channel.location.exten,
-        "CONTEXT": channel.location.context,
-        "PRIORITY": str(channel.location.priority),
-        "UNIQUEID": channel.id,
-        "CHANNEL": channel.name,
-        "CALLERID(num)": channel.caller.number,
-        "CALLERID(name)": channel.caller.name,
-        "CALLERID(all)": f'"{channel.caller.name}" <{channel.caller.number}>',
-        "CHANNEL(state)": channel.state,
-        "CHANNEL(name)": channel.name,
-        "CHANNEL(language)": "en",
-    }
-    if name == "UUID()":
-        return str(uuid.uuid4())
-    if name in built_in:
-        return built_in[name]
-    return channel.variables.get(name, channel.exchange.globals.get(name))
 
 
 async def run_stasis(channel: Channel, application_name: str, arguments: list[str]) -> None:
@@ -271,7 +278,7 @@ async def run_dialplan(channel: Channel) -> None:
             channel.phone.came_to(channel)
         alive = await line.run(channel, channel.app_data)
         channel.app_name, channel.app_data = around
-        if not alive:
+        if not alive or channel.hung_up.is_set():
             break
         if channel.next_location is None:
             channel.location = channel.location._replace(priority=channel.location.priority + 1)
@@ -286,10 +293,24 @@ def _line(channel: Channel, dialplan: Dialplan) -> Line | None:
     return line
 
 
+async def run_hangup_extension(channel: Channel) -> None:
+    """The extension h of the context that the call was last in. Nothing it does can bring the call back."""
+    dialplan = channel.exchange.dialplan
+    for priority, line in enumerate(lines_at(dialplan, channel.location.context, "h"), 1):
+        channel.location = Location(channel.location.context, "h", priority)
+        channel.app_name, channel.app_data = line.name, filled_in(channel, line.data())
+        channel.publish_changes()
+        if channel.phone is not None:
+            channel.phone.came_to(channel)
+        if not await line.run(channel, channel.app_data):
+            return
+
+
 async def run_call(exchange: Exchange, channel: Channel) -> None:
     """The life of a channel that entered through the dialplan."""
     try:
         await run_dialplan(channel)
+        await run_hangup_extension(channel)
         channel.publish("ChannelHangupRequest", cause=SOFT_BY_PBX, soft=True)
     finally:
         exchange.destroy(channel)

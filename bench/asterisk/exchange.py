@@ -15,19 +15,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.asterisk.application import BRIDGE, CHANNEL, Application, Event, Kind
+from bench.asterisk.application import BRIDGE, CHANNEL, DEVICE, Application, Event, Kind
 from bench.asterisk.bridge import Attendant, Bridge
 from bench.asterisk.causes import NORMAL_CLEARING
 from bench.asterisk.channel import Channel
+from bench.asterisk.faults import Faults
 from bench.asterisk.media.formats import FORMATS, Format
 from bench.asterisk.media.handset import HandsetLeg
 from bench.asterisk.media.leg import Leg, SpeakerLeg
 from bench.asterisk.media.lending import Studio
 from bench.asterisk.media.plane import Plane
+from bench.asterisk.media.websocket import WebSocketLeg
+from bench.asterisk.release import Release
 from bench.asterisk.sounds import Sounds
 
 if TYPE_CHECKING:
-    from bench.asterisk.dialplan import Dialplan
+    from bench.asterisk.lines import Dialplan
+    from bench.asterisk.media.weather import Weather
     from bench.asterisk.phone import Endpoint
     from bench.asterisk.playback import BridgePlayer, Playback
     from bench.asterisk.recording import LiveRecording, StoredRecording
@@ -56,8 +60,11 @@ class Exchange:
         asterisk_id: str,
         sounds: Mapping[str, bytes | Path],
         studio: Studio | None = None,
+        release: Release | None = None,
     ) -> None:
         self.dialplan = dialplan
+        self.release = release or Release()
+        self.faults: Faults | None = None
         self.asterisk_id = asterisk_id
         self.sounds = Sounds(sounds)
         self.plane = Plane()
@@ -65,12 +72,21 @@ class Exchange:
         self.globals: dict[str, str] = {}
         self.applications: dict[str, Application] = {}
         self.channels: dict[str, Channel] = {}
+        # Ids of channels that are just being made.
+        self.coming: set[str] = set()
         self.bridges: dict[str, Bridge] = {}
         self.bridge_players: dict[str, BridgePlayer] = {}
         self.playbacks: dict[str, Playback] = {}
         self.live_recordings: dict[str, LiveRecording] = {}
         self.stored_recordings: dict[str, StoredRecording] = {}
         self.endpoints: dict[str, Endpoint] = {}
+        # By MEDIA_WEBSOCKET_CONNECTION_ID: the chan_websocket channels that an agent may connect to.
+        self.media_connections: dict[str, WebSocketLeg] = {}
+        self.device_states: dict[str, str] = {}
+        # extension@context -> the device whose state EXTENSION_STATE tells.
+        self.hints: Mapping[str, str] = {}
+        self.mailboxes: dict[str, list[StoredRecording]] = {}
+        self.rtp_weather: Weather | None = None
         self.started = self.now()
         self._serial = 0
         self._counters: dict[str, int] = {}
@@ -136,6 +152,22 @@ class Exchange:
         self.channels[channel.id] = channel
         return channel
 
+    # -- media legs -------------------------------------------------------------------------------------------------
+
+    def media_connected(self, channel_id: str) -> None:
+        """An agent's media connection has come: a plan of faults may have it break after a while."""
+        seconds = None if self.faults is None else self.faults.media(channel_id)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, self.drop_media, channel_id)
+
+    def drop_media(self, channel_id: str) -> bool:
+        """Breaks the media connection of that channel now; False if it has none."""
+        channel = self.channels.get(channel_id)
+        if channel is None:
+            return False
+        with self.plane.lock:
+            return channel.leg.drop()
+
     def request_hangup(self, channel: Channel, **fields: Any) -> None:
         """The channel is asked to end: says so, leaves Stasis; whoever runs it does the rest. Once per channel."""
         if channel.hung_up.is_set():
@@ -165,16 +197,21 @@ class Exchange:
             return
         with self.plane.lock:
             channel.leg.close()
+            if isinstance(channel.leg, WebSocketLeg):
+                self.media_connections.pop(channel.leg.connection, None)
         channel.hung_up.set()
+        other, channel.other_half = channel.other_half, None
+        if other is not None and not other.gone.is_set():
+            other.other_half = None
+            if other.state != "Up":
+                # One that was answered does not take the cause over (recordings).
+                other.hangup_cause = other.hangup_cause or channel.hangup_cause
+            self.request_hangup(other, cause=channel.hangup_cause)
         self.publish(CHANNEL, channel.id, channel.destroyed_event())
         del self.channels[channel.id]
         channel.gone.set()
         if channel.phone is not None:
             channel.phone.was_hung_up(channel.hangup_cause)
-        other, channel.other_half = channel.other_half, None
-        if other is not None and not other.gone.is_set():
-            other.other_half = None
-            self.request_hangup(other, cause=channel.hangup_cause)
 
     def publish_rtp_statistics(self, channel: Channel) -> None:
         """The RTPAUDIOQOS variables of an answered SIP channel, each also for the peer in a two-party bridge."""
@@ -191,6 +228,18 @@ class Exchange:
             channel.set_variable(f"RTPAUDIOQOS{suffix}", value)
             if peer is not None:
                 peer.set_variable(f"RTPAUDIOQOS{suffix}BRIDGED", value)
+
+    def phone_held(self, channel: Channel, held: bool) -> None:
+        """A telephone puts the call on hold, or takes it back. The bridge is looked at anew, which its members'
+        variables show (recordings)."""
+        if channel.hung_up.is_set():
+            return
+        if channel.bridge is not None:
+            channel.bridge.tell_peers()
+        if held:
+            channel.publish("ChannelHold", musicclass="default")
+        else:
+            channel.publish("ChannelUnhold")
 
     def digit_received(self, channel: Channel, digit: str, duration_ms: int) -> None:
         """A key was pressed and released at the far end; the bridge passes it on unless it is to be absorbed."""
@@ -212,6 +261,28 @@ class Exchange:
         bridge.publish("BridgeCreated")
         return bridge
 
+    # -- devices ----------------------------------------------------------------------------------------------------
+
+    def device_state(self, name: str) -> str:
+        """Of a phone, a Local extension or what ARI has set; as the recordings and Asterisk's own rules have it."""
+        technology, _, rest = name.partition("/")
+        if technology == "PJSIP":
+            station = self.endpoints.get(rest)
+            if station is None:
+                return "INVALID"
+            states = [channel.state for channel in self.channels.values() if channel.name.startswith(f"{name}-")]
+            if "Ringing" in states:
+                return "RINGING" if set(states) == {"Ringing"} else "RINGINUSE"
+            return station.state or ("INUSE" if states else "NOT_INUSE")
+        if technology == "Local":
+            return "NOT_INUSE"
+        return self.device_states.get(name, "UNKNOWN")
+
+    def set_device_state(self, name: str, state: str) -> None:
+        self.device_states[name] = state
+        event = {"type": "DeviceStateChanged", "timestamp": self.now(), "device_state": {"name": name, "state": state}}
+        self.publish(DEVICE, name, event)
+
     def finish_recordings(self, kind: Kind, key: str) -> None:
         """What was recorded there is over now."""
         for recording in tuple(self.live_recordings.values()):
@@ -224,17 +295,27 @@ class Exchange:
         if player is not None:
             player.give_up()
         bridge.stop_music()
-        self.finish_recordings(BRIDGE, bridge.id)
+        recorded = any(recording.target == (BRIDGE, bridge.id) for recording in self.live_recordings.values())
         bridge.dissolve()
+        self.finish_recordings(BRIDGE, bridge.id)
+        if not recorded:
+            bridge.publish("BridgeDestroyed")
         del self.bridges[bridge.id]
         for channel in members:
             if channel.session is not None:
                 channel.session.forget_bridge(bridge)
+        if recorded:
+            # The recorder is the last to leave; by then the channels' applications have let go of the bridge, and who
+            # followed it for them alone does not hear of its end (recordings).
+            bridge.publish("BridgeDestroyed")
 
     def add_attendant(self, kind: str, leg: Leg) -> Attendant:
-        """An announcer or a recorder: a pair of channels in Asterisk, of which one joins the bridge."""
+        """An announcer or a recorder: a pair of channels in Asterisk, of which one joins the bridge.
+
+        kind: "Announcer/ARI", "Announcer/ARI_MOH" or "Recorder/ARI"
+        """
         self.next_channel_id()
-        return Attendant(self.next_channel_id(), f"{kind}/ARI-{self.count('attendant'):08x};2", leg)
+        return Attendant(self.next_channel_id(), f"{kind}-{self.count('attendant'):08x};2", leg)
 
     def speaker(self, form: Format | None = None) -> SpeakerLeg:
         return SpeakerLeg(form or FORMATS["slin"])
@@ -256,3 +337,4 @@ class Exchange:
         for holding in (self.applications, self.channels, self.bridges, self.bridge_players, self.playbacks):
             holding.clear()
         self.live_recordings.clear()
+        self.media_connections.clear()

@@ -39,6 +39,9 @@ class Phone:
     variables:     the channel's variables, also after the end
     log:           every frame sent and heard, with its time
     held, ringing: what Asterisk has last told the phone to show
+    progress:      early sound was announced (183)
+    redirected_to: where `redirect` has sent the phone, "" if it has not; it does not go there by itself, and nothing
+                   that is queued for its channel happens before it hangs up (recordings)
     entered_ns:    when StasisStart was last sent for it (monotonic ns), 0 before
     """
 
@@ -53,6 +56,8 @@ class Phone:
         self.variables = channel.variables
         self.held = False
         self.ringing = False
+        self.progress = asyncio.Event()
+        self.redirected_to = ""
         self.entered_ns = 0
         self._exchange = exchange
         self._channel = channel
@@ -171,6 +176,24 @@ class Phone:
         if not self._accepted.done():
             self._accepted.set_result(cause)
 
+    def hold(self) -> None:
+        """The person presses "hold": their phone sends nothing until `resume`."""
+        self._holds(True)
+        self._exchange.phone_held(self._channel, True)
+
+    def resume(self) -> None:
+        self._holds(False)
+        self._exchange.phone_held(self._channel, False)
+
+    def _holds(self, held: bool) -> None:
+        with self._exchange.plane.lock:
+            self._leg.on_hold = held
+
+    def suppress_silence(self, suppressed: bool = True) -> None:
+        """The phone sends nothing at all while it is given nothing to say (DTX)."""
+        with self._exchange.plane.lock:
+            self._leg.suppresses_silence = suppressed
+
     # -- seeing -----------------------------------------------------------------------------------------------------
 
     @property
@@ -199,6 +222,17 @@ class Phone:
         done, _ = await asyncio.wait([self._accepted], timeout=seconds)
         return self._accepted.result() if done else None
 
+    async def redirected(self, resource: str) -> None:
+        """Asterisk asks the phone to go elsewhere (REFER), and waits for what becomes of it: until it hangs up."""
+        self.redirected_to = resource
+        await self.ended.wait()
+
+    def was_told(self, status: str) -> None:
+        if status == "RINGING":
+            self.ringing = True
+        elif status == "PROGRESS":
+            self.progress.set()
+
     def was_answered(self) -> None:
         with self._exchange.plane.lock:
             self._leg.pick_up()
@@ -219,12 +253,19 @@ class Phone:
 class Endpoint:
     """A telephone's registration: `PJSIP/<name>`.
 
-    takes_calls: whether it rings when called
-    calls:       the phones that ring, to be answered with `pick_up` or refused
+    takes_calls:  whether there is a phone, or callers only
+    context:      of the dialplan, that it is configured with; a call to it is shown there
+    refuses_with: it does not ring but refuses every call with this cause: 17 = busy, 21 = declined, 34 = congestion,
+                  19 = unavailable; 0 = it rings
+    state:        what DEVICE_STATE says of it, "" = what it does: "UNAVAILABLE", "ONHOLD", "BUSY" ...
+    calls:        the phones that ring, to be answered with `pick_up` or refused
     """
 
     def __init__(self, name: str, takes_calls: bool) -> None:
         self.name = name
         self.takes_calls = takes_calls
         self.wideband = False
+        self.context = "default"
+        self.refuses_with = 0
+        self.state = ""
         self.calls: asyncio.Queue[Phone] = asyncio.Queue()

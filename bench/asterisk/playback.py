@@ -178,7 +178,7 @@ class BridgePlayer:
         self._queue: list[Playback] = []
         self._given_up = asyncio.Event()
         self._leg = exchange.speaker()
-        self._announcer = exchange.add_attendant("Announcer", self._leg)
+        self._announcer = exchange.add_attendant("Announcer/ARI", self._leg)
         bridge.join(self._announcer)
 
     def add(self, playback: Playback) -> None:

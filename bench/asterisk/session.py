@@ -55,6 +55,17 @@ class Session:
             if not done.done():
                 done.set_result(None)
 
+    def move(self, application: Application, arguments: list[str]) -> None:
+        """Into another application, without leaving Stasis between: StasisEnd here, StasisStart there."""
+        channel = self.channel
+        if channel.bridge is not None:
+            channel.bridge.leave(channel)
+        self.application.unsubscribe(CHANNEL, channel.id)
+        self.application.send(channel.event("StasisEnd"))
+        self.application = application
+        application.subscribe(CHANNEL, channel.id)
+        application.send(channel.event("StasisStart", args=arguments))
+
     def join(self, bridge: Bridge, tell_lines: bool) -> None:
         """Puts the channel into the bridge, out of any other first."""
         if self.channel.bridge is not None:

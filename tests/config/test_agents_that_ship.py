@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from config.agent import Agent
+from config.check import CONSULT_PHRASES
 from config.grammar import vocabulary
 from config.load import SHIPPED, load
 
@@ -30,13 +32,22 @@ def test_every_word_is_plain(agent: Agent) -> None:
 def test_what_it_says_has_no_symbols_that_cannot_be_spoken(agent: Agent) -> None:
     assert agent.script is not None
     sentences = [agent.greeting, agent.goodbye, agent.filler, *agent.not_understood, *agent.no_input]
+    sentences += [agent.trouble, agent.unreachable]
+    for field in structs.fields(agent.consult):
+        said = getattr(agent.consult, field.name)
+        if field.name not in CONSULT_PHRASES:
+            sentences += [said] if isinstance(said, str) else said
     sentences += [reply for intent in agent.script.intents.values() for reply in intent.reply]
     for form in agent.script.forms.values():
         sentences += [*form.confirm, *form.done, *form.reject, *form.cancelled]
         sentences += [question for questions in form.ask.values() for question in questions]
     for sentence in sentences:
-        assert re.fullmatch(r"[A-Za-z{}' ,.?!]+[.?!]", sentence), sentence
+        assert re.fullmatch(r"[A-Za-z_{}' ,.?!]+[.?!]", sentence), sentence
 
 
 def test_the_default_agent_may_do_everything_that_its_script_does() -> None:
-    assert set(load(SHIPPED).agent.tools) == {"take_booking", "transfer", "hang_up"}
+    agent = load(SHIPPED).agent
+    assert agent.script is not None and agent.script.escalation is not None
+    parts = [*agent.script.intents.values(), *agent.script.forms.values()]
+    used = {part.tool.name for part in parts if part.tool} | {agent.script.escalation.tool.name}
+    assert set(agent.tools) == used | {"set_result"} and any(part.result for part in parts)

@@ -48,7 +48,44 @@ def test_a_script_without_a_mistake_is_accepted(tmp_path: Path) -> None:
     assert problems(tmp_path, FORM) == []
 
 
+def test_every_sentence_may_speak_of_the_call_and_of_what_it_brings(tmp_path: Path) -> None:
+    path = tmp_path / "desk.yaml"
+    path.write_text(
+        "name: desk\ngreeting: Hello {caller_name}, {customer}.\nvariables: {customer: dear customer}\n"
+        "unreachable: No {destination}.\nconsult: {announce: '{caller_number} {reason} {customer} {destination}'}\n"
+        "script: {intents: {hi: {heard: hi, reply: ['Hi, {customer}.']}}}\n",
+        encoding="utf-8",
+    )
+    assert load_agent(path).variables == {"customer": "dear customer"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("goodbye: Bye {caler_name}.", "goodbye: nothing fills `{caler_name}`; did you mean `caller_name`?"),
+        ("no_input: [Hello., 'Still there, {x}?']", "no_input[1]: nothing fills `{x}`"),
+        ("trouble: Off to {destination}.", "trouble: nothing fills `{destination}`"),
+        ("consult: {busy: '{x} is busy.'}", "consult.busy: nothing fills `{x}`"),
+        ("consult: {accept: ''}", "consult.accept: there is no phrase here"),
+        ("consult: {decline: 'no ('}", "consult.decline: a bracket opens here that is never closed"),
+        ("consult: {accept: 'on {day}'}", "consult.accept: there are no slots here; write `day` out."),
+    ],
+)
+def test_mistakes_outside_the_script_are_told(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "desk.yaml"
+    path.write_text(f"name: desk\ngreeting: Hello.\n{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_agent(path)
+    (problem,) = error.value.problems
+    assert told in str(problem), str(problem)
+
+
 MISTAKES = [
+    (
+        "a result that the agent may not return",
+        "  intents: {hi: {heard: hi, reply: [Hi.], result: {outcome: hi}}}\n",
+        "12:51: script.intents.hi.result: the agent may not use `set_result`; add it to `tools` above.",
+    ),
     (
         "a bracket that is never closed, at its line and column",
         "  intents:\n    hours:\n      heard: |\n        hours\n        what [are your hours\n      reply: [Nine.]\n",

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from config.agent import Agent
-from config.grammar import grammar, vocabulary
+from config.agent import Agent, Consulting
+from config.grammar import consult_grammar, grammar, vocabulary
 from config.script import Form, Intent, Script
 
 AGENT = Agent(
     name="front-desk",
     greeting="Hello.",
+    consult=Consulting(accept="yes [please]\ntake the call", decline="no", other="hello"),
     script=Script(
         slots={"day": "monday\n(tuesday|the day after) = Tuesday"},
         yes="yes",
@@ -49,8 +50,18 @@ def test_an_agent_without_a_script_takes_free_dictation() -> None:
 
 def test_the_vocabulary_is_every_word_of_phrases_and_slots() -> None:
     assert " ".join(sorted(vocabulary(AGENT))) == (
-        "a after are day hours monday no on open please the tuesday visit what what's when yes your"
+        "a after are call day hello hours monday no on open please take the tuesday visit what what's when yes your"
     )
+
+
+def test_whoever_is_asked_to_take_a_call_is_expected_to_accept_or_decline() -> None:
+    assert consult_grammar(AGENT).splitlines()[2:] == [
+        "public <utterance> = <accept> | <decline> | <other>;",
+        "<accept> = yes [please] | take the call;",
+        "<decline> = no;",
+        "<other> = hello;",
+    ]
+    assert consult_grammar(Agent(name="free", greeting="Hello.")) == ""
 
 
 def test_pocketsphinx_reads_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ipc import descriptors
 from ipc.descriptors import DescriptorStore, MediaMessage, fetch
-from ipc.messages import AttachMedia, DetachMedia, MediaEnded
+from ipc.messages import AttachMedia, DetachMedia, FileHeard, FileReady, FilesDropped, MediaEnded
 from ipc.rings import BELLS, Bell, make_bells
 
 ATTACH = AttachMedia(call_id="c1", segment="s1")
@@ -60,6 +60,9 @@ def test_messages_keep_their_bounds(ends: tuple[socket.socket, socket.socket]) -
         DetachMedia(call_id="c1"),
         MediaEnded(call_id="c1", reason="detached"),
         DetachMedia(call_id="c2"),
+        FileReady(call_id="c2", playback_id="f1", generation=3, samples=8000),
+        FilesDropped(call_id="c2", generation=4),
+        FileHeard(call_id="c2", playback_id="f1", state="done"),
     ]
     for message in sent:
         descriptors.send(ours, message)

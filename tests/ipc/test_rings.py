@@ -158,6 +158,26 @@ def test_an_empty_mouth_in_the_middle_of_a_clause_is_an_underrun_and_between_cla
     assert pacer.take() is None and not pacer.mid_clause
 
 
+def test_what_waits_in_the_mouth_is_known_before_it_is_taken(rings: Rings) -> None:
+    writer, pacer, gauge = MouthWriter(rings), MouthReader(rings), MouthGauge(rings)
+    assert pacer.look_ahead() == (0, False, False)
+    writer.write(pcm(rings, 1), 0, 0)
+    writer.write(pcm(rings, 2), 0, 0)
+    assert pacer.look_ahead() == (2, False, False) and pacer.slot == 0
+    fresh = gauge.flush()
+    writer.write(pcm(rings, 3), fresh, 0, live=True)
+    writer.write(pcm(rings, 4), fresh, 0, end=True)
+    assert pacer.look_ahead() == (2, True, True) and pacer.slot == 2, "the flushed are discarded, the others stay"
+    assert pacer.take() == (pcm(rings, 3), fresh) and pacer.live
+    assert pacer.take() == (pcm(rings, 4), fresh) and not pacer.live
+
+
+def test_a_successor_finds_what_its_predecessors_playout_has_left(rings: Rings) -> None:
+    assert MouthReader(rings).remembered is None
+    MouthReader(rings).remember((1, 400, 3, 160, -1, 0))
+    assert MouthReader(rings).remembered == (1, 400, 3, 160, -1, 0)
+
+
 def test_a_successor_finds_the_pacers_grid_and_counters(rings: Rings) -> None:
     assert MouthGauge(rings).grid is None
     first = MouthReader(rings)
@@ -183,7 +203,7 @@ def test_the_closing_of_a_call_is_seen_by_all(rings: Rings) -> None:
 
 def test_rings_of_another_version_are_refused_with_both_sides_figures() -> None:
     segment = Segment.create(NAME, 8192)
-    ring._HEADER.pack_into(segment.buf, 0, ring.MAGIC, 99, 8000, 320, EAR_SLOTS, MOUTH_SLOTS)
+    ring._HEADER.pack_into(segment.buf, 0, ring.MAGIC, 99, 8000, 320, EAR_SLOTS, MOUTH_SLOTS, ring.TAP_SLOTS)
     with pytest.raises(WrongRing, match=rf"version 99, this process uses version {ring.VERSION}"):
         Rings(NAME)
     segment.close()

@@ -3,6 +3,7 @@
 Nothing here sleeps to wait: everything waits for an event, and fails at a deadline that only a broken test reaches.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -27,6 +28,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_udp_ports(count: int) -> int:
+    """The first of so many in a row that are free, an even one."""
+    for first in range(40_000 + os.getpid() % 5000 * 2, 65_000 - count, 2 * count):
+        with contextlib.ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probe = probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError(f"no {count} UDP ports in a row are free")
 
 
 def configuration(folder: Path, **sections: dict[str, object]) -> Config:

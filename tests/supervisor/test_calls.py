@@ -4,6 +4,7 @@ control sockets, rings and bells.
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,14 +13,20 @@ from types import SimpleNamespace
 import pytest
 
 from config.load import SHIPPED, load
-from config.schema import Audio
+from config.media import ExternalMedia
+from config.schema import Audio, Settings
 from ipc import descriptors
 from ipc.bus import Refused
-from ipc.messages import AttachMedia, MediaChanged, OpenCall
+from ipc.descriptors import MediaMessage
+from ipc.messages import AttachMedia, MediaChanged, Message, OpenCall
 from supervisor.call import company
 from supervisor.calls import Calls
 from supervisor.warm_pool import AudioActor, WarmPool
 from tests.supervisor.stage import DEADLINE_S
+
+OWNER = "call-control.branch"
+
+PORTS = "18940-18949"
 
 PREFIX = f"ringmaster-test-{os.getpid()}-"
 
@@ -50,7 +57,10 @@ class Troupe:
         self.children = NoChildren()
         self.pool = WarmPool(self.children, audio)  # type: ignore[arg-type]
         self.told: list[MediaChanged] = []
-        self.calls = Calls(self.pool, self.children, PREFIX, most, self.told.append)  # type: ignore[arg-type]
+        self.passed_on: list[tuple[str, Message]] = []
+        settings = Settings(audio=audio, external_media=ExternalMedia(port_range=PORTS))
+        told, passed_on = self.told.append, lambda peer, note: self.passed_on.append((peer, note))
+        self.calls = Calls(self.pool, self.children, PREFIX, settings, told, passed_on)  # type: ignore[arg-type]
         self.actors: dict[str, AudioActor] = {}
         self._ends: dict[str, socket.socket] = {}
         self._peers: list[socket.socket] = []
@@ -70,7 +80,7 @@ class Troupe:
     def call(self, call_id: str) -> str:
         """Opens it and brings its media; gives the actor's name."""
         uuid = f"uuid of {call_id}"
-        opened = self.calls.open(OpenCall(call_id=call_id, rate=8000, media_uuid=uuid))
+        opened = self.calls.open(OpenCall(call_id=call_id, rate=8000, media_uuid=uuid), OWNER)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self._peers.append(theirs)
@@ -83,20 +93,30 @@ class Troupe:
         assert actor is not None
         self.calls.actor_ended(actor)
 
-    def given(self, name: str) -> list[str]:
-        """The calls whose media the actor has been given since the last look: it reads its socket empty."""
-        taken = []
+    def told_to(self, name: str) -> list[MediaMessage]:
+        """What the actor has been told since the last look: it reads its socket empty, and lets the descriptors go."""
+        told: list[MediaMessage] = []
         while True:
             try:
                 received = descriptors.receive(self._ends[name])
             except BlockingIOError:
-                return taken
-            assert received is not None
+                return told
+            if received is None:
+                return told
             message, files = received
             for file in files:
                 os.close(file)
-            if isinstance(message, AttachMedia):
-                taken.append(message.call_id)
+            told.append(message)
+
+    def given(self, name: str) -> list[str]:
+        """The calls whose media the actor has been given since the last look."""
+        return [message.call_id for message in self.told_to(name) if isinstance(message, AttachMedia)]
+
+    async def says(self, name: str, message: MediaMessage) -> None:
+        """The actor says this, and it has been heard."""
+        descriptors.send(self._ends[name], message)
+        while select.select([self.actors[name].control], [], [], 0)[0]:
+            await asyncio.sleep(0)
 
     def served(self) -> dict[str, list[str]]:
         """The calls of each actor that has any."""
@@ -206,7 +226,7 @@ def test_while_draining_no_call_is_opened_and_those_that_are_open_are_still_answ
         assert refused.value.busy
         assert troupe.calls.refused == {"draining": 1}
         again = OpenCall(call_id="c0", rate=8000, media_uuid="uuid of c0")
-        assert troupe.calls.open(again).audio_actor == "audio.1"
+        assert troupe.calls.open(again, OWNER).audio_actor == "audio.1"
         troupe.calls.draining = False
         assert troupe.call("c1") == "audio.2"
 
@@ -216,7 +236,7 @@ def test_while_draining_no_call_is_opened_and_those_that_are_open_are_still_answ
 def test_an_actor_ends_with_its_last_call_and_one_that_was_never_used_waits_again() -> None:
     async def scene(troupe: Troupe) -> None:
         troupe.hire(1)
-        troupe.calls.open(OpenCall(call_id="unused", rate=8000, media_uuid="never"))
+        troupe.calls.open(OpenCall(call_id="unused", rate=8000, media_uuid="never"), OWNER)
         await troupe.calls.close("unused")
         assert len(troupe.pool) == 1
         assert troupe.children.retired == []

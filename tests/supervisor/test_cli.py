@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ipc.messages import OpenedCall
 from ipc.orders import ActorStatus, SystemStatus
 from supervisor.cli import COMMANDS
 from supervisor.status_table import render
@@ -145,17 +146,22 @@ def test_the_table_is_for_reading() -> None:
         uptime_s=7260,
         ready=False,
         actors=(actor("stt.1"), actor("tts.1", "degraded", pid=0, cores=(), scheduling="", note="broken", uptime_s=0)),
-        calls=(),
+        calls=tuple(
+            OpenedCall(call_id=wire, segment="", rate=8000, media_uuid="", audio_actor="audio.1", wire=wire)
+            for wire in ("rtp", "rtp", "audiosocket")
+        ),
         warm_audio=1,
         media_refused={"silent": 2, "late": 1},
         problems=("no tts actor is ready",),
     )
     assert render(status, colours=False).splitlines() == [
-        "Ringmaster 1.2  not ready  up 2.0 h  0 calls  1 audio actor warm",
+        "Ringmaster 1.2  not ready  up 2.0 h  3 calls  1 audio actor warm",
         "",
         "actor  pid  state     cores  class   CPU %    MB  restarts  calls     up  note",
         "stt.1   42  ready     0-2,5  nice:5   12.3  56.8         0      3  2.0 h",
         "tts.1    -  degraded  -      -        12.3  56.8         0      3    0 s  broken",
+        "",
+        "audio of calls by: 1 audiosocket, 2 rtp",
         "",
         "media connections dropped: 1 late, 2 silent",
         "",

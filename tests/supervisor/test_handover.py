@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from supervisor import handover
-from supervisor.handover import HandedActor, HandedCall, HandOver
+from supervisor.handover import HandedActor, HandedCall, HandedLine, HandOver
 from supervisor.instance import CannotRun
 
 STATE = HandOver(
@@ -27,9 +27,21 @@ STATE = HandOver(
             awaited=False,
             media=14,
             actor="audio.1",
+            served=HandedLine(uuid="u", wire="rtp", codec="alaw", peer_host="10.0.0.9", peer_port=20000),
             attached=True,
         ),
-        HandedCall(call_id="c2", rate=8000, segment="call-2", bells=(15,), media_uuid="v", awaited=True),
+        HandedCall(
+            call_id="branch~c2",
+            owner="call-control.branch",
+            rate=8000,
+            segment="call-2",
+            bells=(15,),
+            playback="file",
+            media_uuid="v",
+            wire="rtp",
+            awaited=True,
+            waiting=16,
+        ),
     ),
     last_actor=7,
     draining=True,
@@ -51,7 +63,7 @@ def test_it_arrives_as_it_was_left() -> None:
 
 
 def test_every_descriptor_and_every_segment_goes_along() -> None:
-    assert sorted(STATE.descriptors()) == list(range(3, 16))
+    assert sorted(STATE.descriptors()) == list(range(3, 17))
     assert STATE.segments() == {"board", "call-1", "call-2", "flight-1"}
 
 

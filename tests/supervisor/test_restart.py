@@ -13,7 +13,7 @@ import yaml
 from ipc import media_uuid
 from ipc.bus import NoAnswer, Refused
 from ipc.descriptors import fetch
-from ipc.messages import CallList, CallOpened, CloseCall, Done, ExpectMedia, ListCalls, OpenCall
+from ipc.messages import CallList, CallOpened, CloseCall, Done, ExpectMedia, ListCalls, MediaAwaited, OpenCall
 from ipc.orders import Drain, RestartHouse, SystemStatus
 from tests.supervisor.stage import DEADLINE_S, alive, configuration, environment
 from tests.supervisor.system import System, Visit
@@ -66,7 +66,7 @@ def test_calls_go_on_with_the_same_audio_actors_through_one_restart_after_anothe
             await visitor.media("c0", "moved")
             await peers[0].hear(20)
             another = media_uuid.make()
-            await visitor.ask(ExpectMedia(call_id="c2", media_uuid=another), Done)
+            await visitor.ask(ExpectMedia(call_id="c2", media_uuid=another), MediaAwaited)
             second = await visitor.connect(another)
             await second.hear(20)
             fresh, peer = await open_call(visitor, "fresh")

@@ -21,6 +21,7 @@ from ipc.messages import (
     Done,
     ExpectMedia,
     ListCalls,
+    MediaAwaited,
     OpenCall,
     Problem,
 )
@@ -197,7 +198,7 @@ def test_media_that_the_peer_closes_is_lost_and_another_connection_may_come(syst
         event = await visitor.media("c1", "lost")
         assert event.reason.startswith("closed by peer")
         another = media_uuid.make()
-        await visitor.ask(ExpectMedia(call_id="c1", media_uuid=another), Done)
+        await visitor.ask(ExpectMedia(call_id="c1", media_uuid=another), MediaAwaited)
         successor = await visitor.connect(another)
         await visitor.media("c1", "attached")
         await successor.hear(3)
@@ -211,7 +212,7 @@ def test_a_new_connection_replaces_one_that_still_lives(system: System) -> None:
     async def scene(visitor: Visit) -> None:
         _, first = await open_call(visitor, "c1")
         another = media_uuid.make()
-        await visitor.ask(ExpectMedia(call_id="c1", media_uuid=another), Done)
+        await visitor.ask(ExpectMedia(call_id="c1", media_uuid=another), MediaAwaited)
         second = await visitor.connect(another)
         await visitor.media("c1", "attached")
         await second.hear(3)

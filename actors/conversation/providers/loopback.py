@@ -97,7 +97,7 @@ class Loopback:
             # while the peer is silent; the others are left out, for the pacer is silent by itself, and whatever waits
             # in the mouth when the caller goes on delays them for the rest of the call.
             if not gap or self._talking:
-                if not write(frame.pcm, generation, frame.captured_ns, end=gap):
+                if not write(frame.pcm, generation, frame.captured_ns, end=gap, live=True):
                     self._dropped += 1  # full of what was flushed: nobody has taken anything for seconds
                 self._talking = not gap
             else:

@@ -51,15 +51,21 @@ async def create(call: Request) -> Reply:
         # Without an id in the path every key of the body is a bridge variable, `type` and `variables` included; a bad
         # one is refused after the bridge was made.
         take_variables(call, body)
-        bridge.variables |= call.variables
+        give_variables(bridge, call)
     return Reply(200, bridge.json())
 
 
 @operation("POST", "/bridges/{bridgeId}", CREATE, variables=True)
 async def create_with_id(call: Request) -> Reply:
     bridge = make_bridge(call, call.path["bridgeId"], "Unable to create bridge")
-    bridge.variables |= call.variables
+    give_variables(bridge, call)
     return Reply(200, bridge.json())
+
+
+def give_variables(bridge: Bridge, call: Request) -> None:
+    """Those that a bridge is made with are shown in its events; later ones only if they ask for it."""
+    bridge.variables |= call.variables
+    bridge.reported_variables |= set(call.variables)
 
 
 @operation("DELETE", "/bridges/{bridgeId}")

@@ -11,8 +11,8 @@ from bench.asterisk.ari.request import Refusal, Reply, Request, allocation_faile
 from bench.asterisk.causes import NORMAL_CLEARING, REASONS
 from bench.asterisk.channel import Channel, Location, Party
 from bench.asterisk.dialing import Ambiguous, Dialer, Originate, Unobtainable, follow, request
-from bench.asterisk.dialplan import read_variable
 from bench.asterisk.exchange import SOFT_BY_ARI
+from bench.asterisk.lines import labelled
 from bench.asterisk.media.formats import FORMATS, KNOWN_ELSEWHERE, Format
 from bench.asterisk.media.leg import Player
 from bench.asterisk.session import Session
@@ -119,19 +119,21 @@ def destination(call: Request) -> Location:
     if not call.text("extension"):
         raise Refusal(400, "Application or extension must be specified")
     context = call.text("context", "default")
-    return Location(context, call.text("extension"), priority_of(call) or 1)
+    exten = call.text("extension")
+    return Location(context, exten, priority_of(call, context, exten) or 1)
 
 
-def priority_of(call: Request) -> int:
-    """From `label` or `priority`; 0 if neither is given. No dialplan here has labels, so only numbers are found."""
+def priority_of(call: Request, context: str, exten: str) -> int:
+    """From `label` or `priority`; 0 if neither is given."""
     label = call.text("label")
     if not label:
         return call.number("priority")
-    if not label.isdigit():
+    priority = labelled(call.exchange.dialplan, context, exten, label)
+    if priority == 0 and not label.isdigit():
         raise Refusal(404, "Requested label can not be found")
-    if int(label) == 0:
+    if priority == 0:
         raise Refusal(400, "Requested priority is illegal")
-    return int(label)
+    return priority
 
 
 def requested_format(call: Request) -> Format | None:
@@ -163,14 +165,19 @@ def ringing_time(seconds: int) -> float | None:
 
 async def make_channel(call: Request, wanted: Originate) -> Channel:
     exchange = call.exchange
-    if wanted.channel_id in exchange.channels or wanted.other_id in exchange.channels:
+    ids = {wanted.channel_id, wanted.other_id} - {""}
+    if ids & (exchange.channels.keys() | exchange.coming):
         raise Refusal(409, "Channel with given unique ID already exists")
+    # Taken from now on: connecting may last, and somebody else may ask for the same id meanwhile.
+    exchange.coming |= ids
     try:
         channel = await request(exchange, wanted)
     except Unobtainable as error:
         raise allocation_failed() from error
     except Ambiguous as error:
         raise Refusal(400, f"stand-in: {error}") from error
+    finally:
+        exchange.coming -= ids
     for name, value in call.variables.items():
         channel.set_variable(name, value)
     channel.reported_variables |= call.reported
@@ -205,7 +212,7 @@ async def continue_in_dialplan(call: Request) -> Reply:
         context, exten = call.text("context"), call.text("extension", "s")
     else:
         context, exten = here.context, call.text("extension", here.exten)
-    priority = priority_of(call)
+    priority = priority_of(call, context, exten)
     if not priority:
         stays = not call.text("context") and not call.text("extension")
         priority = here.priority + 1 if stays else 1
@@ -218,10 +225,50 @@ async def continue_in_dialplan(call: Request) -> Reply:
     return Reply()
 
 
+@operation("POST", "/channels/{channelId}/move", {"app": str, "appArgs": str})
+async def move(call: Request) -> Reply:
+    """To another application; one that nobody listens to fails by an event, and the channel stays where it is."""
+    channel, session = await find_session(call, in_any_state=True)
+    name, arguments = call.text("app"), [part for part in call.text("appArgs").split(",") if part]
+    if not name:
+        raise Refusal(400, "Missing parameter app")
+
+    def leave() -> None:
+        application = call.exchange.applications.get(name)
+        if application is None or not application.active:
+            session.application.send(channel.event("ApplicationMoveFailed", destination=name, args=arguments))
+        else:
+            session.move(application, arguments)
+
+    session.submit(leave)
+    return Reply()
+
+
+@operation("POST", "/channels/{channelId}/redirect", {"endpoint": str})
+async def redirect(call: Request) -> Reply:
+    channel, session = await find_session(call)
+    endpoint = call.text("endpoint")
+    if not endpoint:
+        raise Refusal(400, "Required parameter 'endpoint' not provided.")
+    technology, separator, resource = endpoint.partition("/")
+    if not separator or not technology:
+        raise Refusal(422, f"Endpoint parameter '{endpoint}' does not contain tech/resource")
+    if not resource:
+        raise Refusal(422, f"No resource provided in endpoint parameter '{endpoint}'")
+    if technology.lower() != channel.driver.lower():
+        raise Refusal(422, f"Endpoint technology '{technology}' does not match channel technology '{channel.driver}'")
+
+    def act() -> Awaitable[None] | None:
+        return None if channel.phone is None else channel.phone.redirected(resource)
+
+    session.submit(act)
+    return Reply()
+
+
 # -- commands: queued behind each other, answered at once ------------------------------------------------------------
 
 
-def command(method: str, path: str, act: Callable[[Channel], None]) -> None:
+def command(method: str, path: str, act: Callable[[Channel], None], since: str = "") -> None:
     """Declares an operation without parameters that does one thing to a channel in Stasis."""
 
     async def function(call: Request) -> Reply:
@@ -229,7 +276,7 @@ def command(method: str, path: str, act: Callable[[Channel], None]) -> None:
         session.submit(lambda: act(channel))
         return Reply()
 
-    operation(method, f"/channels/{{channelId}}/{path}")(function)
+    operation(method, f"/channels/{{channelId}}/{path}", since=since)(function)
 
 
 def shown(name: str, value: bool) -> Callable[[Channel], None]:
@@ -249,6 +296,7 @@ def entertain(channel: Channel, source: Source) -> None:
         channel.music = Player(plane.clock, channel.leg.write, source, lambda: None)
 
 
+command("POST", "progress", lambda channel: channel.indicate("PROGRESS"), since="progress")
 command("POST", "answer", lambda channel: channel.answer())
 command("POST", "ring", shown("ringing", True))
 command("DELETE", "ring", shown("ringing", False))
@@ -314,47 +362,3 @@ async def send_dtmf(call: Request) -> Reply:
 
     session.submit(act)
     return Reply()
-
-
-# -- variables --------------------------------------------------------------------------------------------------------
-
-
-@operation("GET", "/channels/{channelId}/variable", {"variable": str})
-async def get_variable(call: Request) -> Reply:
-    name = call.text("variable")
-    if not name:
-        raise Refusal(400, "Variable name is required")
-    channel = call.exchange.channel(call.path["channelId"])
-    if channel is None:
-        raise Refusal(404, "Provided channel was not found")
-    value = read_variable(channel, name)
-    if value is None and name.endswith(")"):
-        raise Refusal(500, "Unable to read provided function")
-    if value is None:
-        raise Refusal(404, "Provided variable was not found")
-    return Reply(200, {"value": value})
-
-
-@operation("POST", "/channels/{channelId}/variable", {"variable": str, "value": str, "report_events": bool})
-async def set_variable(call: Request) -> Reply:
-    name, value = call.text("variable"), call.text("value")
-    if not name:
-        raise Refusal(400, "Variable name is required")
-    channel, session = await find_session(call, in_any_state=True)
-    if name.endswith(")") and name not in ("CALLERID(num)", "CALLERID(name)"):
-        raise Refusal(501, f"stand-in: writing the function {name!r} is not simulated")
-    await session.submit(lambda: write_variable(channel, name, value, call.flag("report_events")))
-    return Reply()
-
-
-def write_variable(channel: Channel, name: str, value: str, report: bool) -> None:
-    if name == "CALLERID(num)":
-        channel.caller = channel.caller._replace(number=value)
-        channel.publish_changes()
-    elif name == "CALLERID(name)":
-        channel.caller = channel.caller._replace(name=value)
-        channel.publish_changes()
-    else:
-        if report:
-            channel.reported_variables.add(name)
-        channel.set_variable(name, value)

@@ -19,6 +19,7 @@ EXTERNAL_MEDIA = {
     "data": str,
     "transport_data": str,
 }
+KINDS = {("rtp", "udp"), ("audiosocket", "tcp"), ("none", "websocket")}
 # The one answer to everything that goes wrong while the channel is made, a duplicate id included.
 INTERNAL = "An internal error prevented this request from being handled"
 
@@ -30,6 +31,12 @@ async def external_media(call: Request) -> Reply:
     host, form, data = call.text("external_host"), call.text("format"), call.text("data")
     if encapsulation == "rtp":
         endpoint = f"UnicastRTP/{host}/c({form})"
+    elif encapsulation == "none":
+        # A direction given here comes last and wins over one in transport_data.
+        options = call.text("transport_data")
+        if call.text("direction"):
+            options += f"d({call.text('direction')})"
+        endpoint = "/".join(part for part in ("WebSocket", host or "INCOMING", options) if part)
     else:
         if not data:
             raise Refusal(400, "data can not be empty")
@@ -57,12 +64,14 @@ def check(call: Request) -> None:
         raise Refusal(400, "transport must be 'tcp' for audiosocket encapsulation")
     if transport != "websocket" and call.text("connection_type", "client") == "server":
         raise Refusal(400, "'server' connection_type can only be used with the websocket transport")
-    if transport == "websocket":
-        raise Refusal(501, "stand-in: media over WebSocket is not simulated")
-    if not call.text("external_host"):
+    if not call.text("external_host") and call.text("connection_type", "client") == "client":
         raise Refusal(400, "external_host is required for all but websocket server connections")
     host, separator, port = call.text("external_host").rpartition(":")
-    if not host or not separator or not port.isdigit():
+    if transport == "websocket":
+        if call.text("connection_type", "client") == "client":
+            # Nobody has a websocket_client.conf here.
+            raise Refusal(400, "external_host must be a valid websocket_client connection id.")
+    elif not host or not separator or not port.isdigit():
         raise Refusal(400, "external_host must be <host>:<port> for all transports other than websocket")
     if not call.text("format"):
         raise Refusal(400, "format cannot be empty")
@@ -70,5 +79,6 @@ def check(call: Request) -> None:
         raise Refusal(501, f"stand-in: format {call.text('format')!r} is not simulated")
     if call.text("direction", "both") not in ("both", "in", "out"):
         raise Refusal(400, "Invalid direction specified")
-    if encapsulation not in ("rtp", "audiosocket"):
+    old = transport == "websocket" and not call.exchange.release.has("media over websocket")
+    if (encapsulation, transport) not in KINDS or old:
         raise Refusal(501, "The encapsulation and/or transport is not supported")

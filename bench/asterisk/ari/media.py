@@ -12,7 +12,15 @@ from bench.asterisk.ari.channels import find_session
 from bench.asterisk.ari.operations import operation
 from bench.asterisk.ari.request import Refusal, Reply, Request
 from bench.asterisk.playback import Playback, play_on_bridge, play_on_channel
-from bench.asterisk.recording import FILE_FORMATS, LiveRecording, StoredRecording, record_bridge, record_channel
+from bench.asterisk.recording import (
+    FILE_FORMATS,
+    Limits,
+    LiveRecording,
+    StoredRecording,
+    join_recorder,
+    record_bridge,
+    record_channel,
+)
 
 PLAY_ON_CHANNEL = {"media": list, "lang": str, "offsetms": int, "skipms": int, "playbackId": str}
 PLAY_ON_BRIDGE = {**PLAY_ON_CHANNEL, "announcer_format": str}
@@ -26,6 +34,10 @@ RECORD_CHANNEL = {
     "terminateOn": str,
 }
 RECORD_BRIDGE = {**RECORD_CHANNEL, "recorder_format": str}
+
+
+# `terminateOn` -> the keys that end a recording.
+KEYS = {"none": "", "any": "0123456789*#ABCD", "*": "*", "#": "#"}
 
 
 def without_id(parameters: dict[str, type]) -> dict[str, type]:
@@ -113,6 +125,7 @@ async def control_playback(call: Request) -> Reply:
 @operation("POST", "/channels/{channelId}/record", RECORD_CHANNEL)
 async def start_channel_recording(call: Request) -> Reply:
     channel, session = await find_session(call, in_any_state=True)
+    check_recording(call)
     recording = make_recording(call, (CHANNEL, channel.id))
     reply = recording_reply(recording)
     session.submit(lambda: record_channel(recording, channel))
@@ -121,10 +134,17 @@ async def start_channel_recording(call: Request) -> Reply:
 
 @operation("POST", "/bridges/{bridgeId}/record", RECORD_BRIDGE)
 async def start_bridge_recording(call: Request) -> Reply:
+    """The recorder is in the bridge before it is known whether it may record (recordings)."""
     bridge = find_bridge(call)
-    recording = make_recording(call, (BRIDGE, bridge.id))
+    check_recording(call)
+    recorder, ear = join_recorder(bridge)
+    try:
+        recording = make_recording(call, (BRIDGE, bridge.id))
+    except Refusal:
+        bridge.leave(recorder)
+        raise
     reply = recording_reply(recording)
-    record_bridge(recording, bridge)
+    record_bridge(recording, bridge, recorder, ear)
     return reply
 
 
@@ -132,14 +152,13 @@ def recording_reply(recording: LiveRecording) -> Reply:
     return Reply(201, recording.json(), f"/recordings/live/{quote(recording.name, safe='')}")
 
 
-def make_recording(call: Request, target: tuple[Kind, str]) -> LiveRecording:
-    """Limits of duration and silence, the beep and terminateOn are read and not acted upon (assumption)."""
+def check_recording(call: Request) -> None:
     name, form, exists = call.text("name"), call.text("format"), call.text("ifExists", "fail")
     if call.number("maxDurationSeconds") < 0:
         raise Refusal(400, "max_duration_seconds cannot be negative")
     if call.number("maxSilenceSeconds") < 0:
         raise Refusal(400, "max_silence_seconds cannot be negative")
-    if call.text("terminateOn", "none") not in ("none", "any", "*", "#"):
+    if call.text("terminateOn", "none") not in KEYS:
         raise Refusal(400, "terminateOn invalid")
     if exists not in ("fail", "overwrite", "append"):
         raise Refusal(400, "ifExists invalid")
@@ -149,10 +168,20 @@ def make_recording(call: Request, target: tuple[Kind, str]) -> LiveRecording:
         raise Refusal(500, "Error parsing request")
     if ".." in name:
         raise Refusal(400, "Recording name invalid")
+
+
+def make_recording(call: Request, target: tuple[Kind, str]) -> LiveRecording:
+    name, exists = call.text("name"), call.text("ifExists", "fail")
     stored = call.exchange.stored_recordings.get(name)
     if name in call.exchange.live_recordings or (stored is not None and exists == "fail"):
         raise Refusal(409, f"Recording '{name}' already exists and can not be overwritten")
-    recording = LiveRecording(call.exchange, name, form, target)
+    limits = Limits(
+        seconds=call.number("maxDurationSeconds"),
+        silence_s=call.number("maxSilenceSeconds"),
+        keys=KEYS[call.text("terminateOn", "none")],
+        beep=call.flag("beep"),
+    )
+    recording = LiveRecording(call.exchange, name, call.text("format"), target, limits)
     recording.append_to = stored if exists == "append" else None
     return recording
 
@@ -223,4 +252,4 @@ async def copy_stored(call: Request) -> Reply:
         raise Refusal(409, "A recording with the same name already exists on the system")
     copy = StoredRecording(name, source.form, source.sound)
     call.exchange.stored_recordings[name] = copy
-    return Reply(201, copy.json(), f"/recordings/stored/{quote(name, safe='')}")
+    return Reply(200, copy.json())

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bench.asterisk.ari.request import Decoder, Parameters, Refusal, Reply, Request
+from bench.asterisk.release import Release
 
 Function = Callable[[Request], Awaitable[Reply]]
 
@@ -14,6 +15,7 @@ Function = Callable[[Request], Awaitable[Reply]]
 class Operation:
     decoder: Decoder
     function: Function
+    since: str = ""
 
 
 @dataclass(slots=True)
@@ -44,19 +46,25 @@ def node_at(path: str) -> Node:
 
 
 def operation(
-    method: str, path: str, parameters: Parameters | None = None, variables: bool = False, free_body: bool = False
+    method: str,
+    path: str,
+    parameters: Parameters | None = None,
+    variables: bool = False,
+    free_body: bool = False,
+    since: str = "",
 ) -> Callable[[Function], Function]:
-    """Declares what a function does in ARI. `variables`: the JSON body may hold them."""
+    """Declares what a function does in ARI. `variables`: the JSON body may hold them; `since`: a feature of
+    `release.SINCE` without which there is no such operation."""
 
     def declare(function: Function) -> Function:
         decoder = Decoder(f"{method} {path}", parameters or {}, variables, free_body)
-        node_at(path).operations[method] = Operation(decoder, function)
+        node_at(path).operations[method] = Operation(decoder, function, since)
         return function
 
     return declare
 
 
-def find(method: str, segments: list[str]) -> tuple[Operation, dict[str, str]]:
+def find(method: str, segments: list[str], release: Release) -> tuple[Operation, dict[str, str]]:
     """The operation and the variables of its path; raises the Refusal that Asterisk would answer.
 
     An explicit segment wins over a variable one, even where it leads to a method that is not there.
@@ -72,11 +80,14 @@ def find(method: str, segments: list[str]) -> tuple[Operation, dict[str, str]]:
             variables[name] = segment
         else:
             raise Refusal(404, "Resource not found")
-    found = node.operations.get(method)
+    there = {name: known for name, known in node.operations.items() if not known.since or release.has(known.since)}
+    if not there and node.operations:
+        raise Refusal(404, "Resource not found")
+    found = there.get(method)
     if found is None:
         if method in node.left_out:
             raise Refusal(501, f"stand-in: {method} /{'/'.join(segments)} is not simulated")
-        raise WrongMethod(sorted(node.operations))
+        raise WrongMethod(sorted(there))
     return found, variables
 
 
@@ -90,29 +101,14 @@ class WrongMethod(Refusal):
 LEFT_OUT = """
 POST /channels/create
 POST /channels/{channelId}/dial
-POST /channels/{channelId}/move
-POST /channels/{channelId}/redirect
-POST /channels/{channelId}/progress
 POST /channels/{channelId}/transfer_progress
-POST /channels/{channelId}/snoop
-POST /channels/{channelId}/snoop/{snoopId}
-GET /channels/{channelId}/variables
-POST /channels/{channelId}/variables
 GET /channels/{channelId}/rtp_statistics
-GET /bridges/{bridgeId}/variable
-POST /bridges/{bridgeId}/variable
-GET /bridges/{bridgeId}/variables
-POST /bridges/{bridgeId}/variables
 POST /bridges/{bridgeId}/videoSource/{channelId}
 DELETE /bridges/{bridgeId}/videoSource
-GET /asterisk/modules
-GET /asterisk/modules/{moduleName}
 POST /asterisk/modules/{moduleName}
 DELETE /asterisk/modules/{moduleName}
 PUT /asterisk/modules/{moduleName}
 GET /asterisk/logging
-GET /deviceStates
-POST /events/user/{eventName}
 POST /events/claim
 PUT /endpoints/sendMessage
 POST /endpoints/refer

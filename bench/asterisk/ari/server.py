@@ -5,31 +5,52 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import json
+import ssl
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from bench.asterisk.ari import bridges, channels, external_media, media, system
+from bench.asterisk.ari import bridges, channels, devices, external_media, media, snoop, system, variables
+from bench.asterisk.ari.media_door import MediaDoor
 from bench.asterisk.ari.operations import WrongMethod, find
 from bench.asterisk.ari.request import BODY_LIMIT, FALSE, TRUE, Raw, Refusal, Reply, Request
 from bench.asterisk.ari.sockets import EventSocket
 from bench.asterisk.exchange import Exchange
+from bench.asterisk.faults import Cut, Delay, RequestFault
+from bench.asterisk.faults import Reply as Instead
 
 # Importing them declares their operations.
-DECLARED = (bridges, channels, external_media, media, system)
+DECLARED = (bridges, channels, devices, external_media, media, snoop, system, variables)
 PREFIX = "/ari/"
+MEDIA_PREFIX = "/media/"
 KEEP_ALIVE_S = 15.0
 
 
-class Server:
-    """user, password: the only ones accepted, by HTTP Basic or as `api_key=user:password`"""
+class Credentials(NamedTuple):
+    """The only ones accepted, by HTTP Basic or as `api_key=user:password`.
 
-    def __init__(self, exchange: Exchange, user: str, password: str) -> None:
+    read_only: what is not GET is answered 403
+    """
+
+    user: str
+    password: str
+    read_only: bool = False
+
+
+class Server:
+    """booted: False while everything is answered 503"""
+
+    def __init__(self, exchange: Exchange, credentials: Credentials, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
+        self.booted = True
         self._exchange = exchange
-        self._credentials = f"{user}:{password}"
+        self._credentials = credentials
+        self._tls = tls
+        self._door = MediaDoor(exchange)
         self._running = asyncio.Event()
         self._running.set()
         self._sockets: set[EventSocket] = set()
@@ -41,7 +62,7 @@ class Server:
         application.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, reuse_address=True)
+        site = web.TCPSite(self._runner, host, port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -75,21 +96,58 @@ class Server:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         await self._running.wait()
         path = request.rel_url.raw_path
-        if not path.startswith(PREFIX):
+        release = self._exchange.release
+        if path.startswith(MEDIA_PREFIX) and release.runs("chan_websocket"):
+            return await self._door.open(request, unquote(path.removeprefix(MEDIA_PREFIX)))
+        resource = path.removeprefix(PREFIX).partition("/")[0]
+        if not path.startswith(PREFIX) or not release.runs("res_ari"):
             return web.Response(status=404, text="The requested URL was not found on this server.")
         try:
             self._authenticate(request)
+            if not self.booted:
+                raise Refusal(503, "Asterisk not booted")
+            if self._credentials.read_only and request.method not in ("GET", "OPTIONS"):
+                raise Refusal(403, "Write access denied")
+            if not release.serves(resource):
+                raise Refusal(404, "Resource not found")
             if path.endswith("/"):
                 slashless = path.removeprefix(PREFIX).rstrip("/")
                 raise Refusal(404, f"ARI URLs do not end with a slash. Try {PREFIX}{slashless}")
             segments = [unquote(segment) for segment in path.removeprefix(PREFIX).split("/")]
             if segments == ["events"] and request.method == "GET":
                 return await self._events(request)
+            faults = self._exchange.faults
+            if faults is not None:
+                fault = faults.request(request.method, "/" + "/".join(segments), request.query)
+                if fault is not None:
+                    return await self._failing(request, segments, fault)
             reply = await self._operate(request, segments)
         except Refusal as refusal:
             return refused(refusal)
         await self._running.wait()
         return answered(reply)
+
+    async def _failing(self, request: web.Request, segments: list[str], fault: RequestFault) -> web.StreamResponse:
+        """A request whose fate is decided: late, answered with something else, or never answered."""
+        match fault:
+            case Delay(seconds, before=True):
+                await asyncio.sleep(seconds)
+                return answered(await self._operate(request, segments))
+            case Delay(seconds):
+                reply = await self._operate(request, segments)
+                await asyncio.sleep(seconds)
+                return answered(reply)
+            case Instead(status, body, done):
+                if done:
+                    await self._operate(request, segments)
+                return answered(Reply(status, {"message": HTTPStatus(status).phrase} if body is None else body))
+            case Cut(done):
+                if done:
+                    with contextlib.suppress(Refusal):
+                        await self._operate(request, segments)
+                if request.transport is not None:
+                    request.transport.abort()
+        return web.Response(status=500)
 
     def _authenticate(self, request: web.Request) -> None:
         given = request.query.get("api_key")
@@ -99,11 +157,11 @@ class Server:
                 given = base64.b64decode(encoded, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 given = None
-        if given != self._credentials:
+        if given != f"{self._credentials.user}:{self._credentials.password}":
             raise Refusal(401, "Authentication required")
 
     async def _operate(self, request: web.Request, segments: list[str]) -> Reply:
-        operation, path = find(request.method, segments)
+        operation, path = find(request.method, segments, self._exchange.release)
         raw = Raw(
             query=parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True),
             body=await request.read(),

@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bench.asterisk.application import Application, Event
 from bench.asterisk.exchange import Exchange
+from bench.asterisk.faults import Delay
 
 # A client that does not drain its socket this quickly is thrown out.
 WRITE_LIMIT_S = 0.1
@@ -24,7 +25,7 @@ class EventSocket:
         self._running = running
         # Not closed by itself: by the time the client's close is answered, the application is inactive.
         self._socket = web.WebSocketResponse(protocols=("ari",), autoclose=False, max_msg_size=65_535)
-        self._outgoing: asyncio.Queue[Event] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[Event | Delay] = asyncio.Queue()
         self._applications: list[Application] = []
 
     async def serve(self, names: list[str], follow_all: bool) -> web.WebSocketResponse:
@@ -49,7 +50,19 @@ class EventSocket:
         return self._socket
 
     def put(self, event: Event) -> None:
+        faults = self._exchange.faults
+        fault = None if faults is None else faults.event(event)
+        if fault == "lose":
+            return
+        if fault == "cut":
+            self.drop()
+            return
+        if isinstance(fault, Delay):
+            # What is behind it waits too: one connection knows no overtaking.
+            self._outgoing.put_nowait(fault)
         self._outgoing.put_nowait(event)
+        if fault == "duplicate":
+            self._outgoing.put_nowait(event)
 
     def drop(self) -> None:
         """The connection breaks: no close frame, and Asterisk knows at once."""
@@ -66,6 +79,9 @@ class EventSocket:
     async def _write(self) -> None:
         while True:
             event = await self._outgoing.get()
+            if isinstance(event, Delay):
+                await asyncio.sleep(event.seconds)
+                continue
             await self._running.wait()
             try:
                 async with asyncio.timeout(WRITE_LIMIT_S):

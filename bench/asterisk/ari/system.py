@@ -8,9 +8,6 @@ from bench.asterisk.application import BRIDGE, CHANNEL, DEVICE, ENDPOINT, Applic
 from bench.asterisk.ari.operations import operation
 from bench.asterisk.ari.request import Refusal, Reply, Request
 
-VERSION = "22.11.0-rc1"
-
-
 # -- applications ---------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +124,7 @@ async def info(call: Request) -> Reply:
     exchange = call.exchange
     sections = {
         "build": {"os": "Linux", "kernel": "", "machine": "", "options": "", "date": exchange.started, "user": ""},
-        "system": {"version": VERSION, "entity_id": exchange.asterisk_id},
+        "system": {"version": exchange.release.version, "entity_id": exchange.asterisk_id},
         "config": {"name": "", "default_language": "en", "setid": {"user": "", "group": ""}},
         "status": {"startup_time": exchange.started, "last_reload_time": exchange.started},
     }

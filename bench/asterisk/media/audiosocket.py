@@ -9,7 +9,9 @@ closing resets the connection just as the kernel does for Asterisk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,12 +20,14 @@ from enum import Enum
 from bench.asterisk.media.formats import KIND_RATES, Format, Frame
 from bench.asterisk.media.leg import Leg
 from bench.asterisk.media.plane import Plane
+from bench.asterisk.release import Release
 
 CONNECT_LIMIT_S = 2.0
 PAYLOAD_PAUSE_NS = 5_000_000
 KIND_TERMINATE = 0x00
 KIND_UUID = 0x01
 KIND_DIGIT = 0x03
+KIND_SLIN = 0x10
 MAX_PAYLOAD = 0xFFFF
 
 
@@ -62,6 +66,9 @@ class Link:
 
     said:  gets every frame that the agent sends
     ended: called once when the agent's side has ended it or broken the rules (the link is closed already)
+    wide:  whether this Asterisk knows other kinds of sound than 0x10; an older one ends the leg at such a message, and
+           sends all it has as 0x10, whatever its rate
+    digits: whether it tells of keys
     froze: told True while a header is half read, and False when it is whole
     """
 
@@ -69,6 +76,7 @@ class Link:
         self.socket = sock
         self.deadline_ns: int | None = None
         self.frozen = False
+        self.wide = self.digits = True
         self.open = True
         self.said = said
         self.ended: Callable[[Ending], None] = lambda ending: None
@@ -95,10 +103,15 @@ class Link:
     def send_audio(self, form: Format, pcm: bytes) -> None:
         payload = form.encode(pcm)
         for start in range(0, len(payload), MAX_PAYLOAD - 1):
-            self._send(form.kind, payload[start : start + MAX_PAYLOAD - 1])
+            self._send(form.kind if self.wide else KIND_SLIN, payload[start : start + MAX_PAYLOAD - 1])
 
     def send_digit(self, digit: str) -> None:
-        self._send(KIND_DIGIT, digit.encode("ascii"))
+        if self.digits:
+            self._send(KIND_DIGIT, digit.encode("ascii"))
+
+    def suit(self, release: Release) -> None:
+        """Knows from now on what that Asterisk does."""
+        self.wide, self.digits = release.has("wide AudioSocket"), release.has("digits over AudioSocket")
 
     def close(self) -> None:
         """Asterisk's own end: it never says goodbye, it just closes."""
@@ -108,6 +121,13 @@ class Link:
             if self._read:
                 self._plane.poller.remove(self)
             self.socket.close()
+
+    def drop(self) -> None:
+        """The connection breaks with a reset."""
+        if self.open:
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._end(Ending.BROKEN)
 
     def _send(self, kind: int, payload: bytes) -> None:
         if not self.open:
@@ -160,7 +180,7 @@ class Link:
         kind, length = self._header[0], int.from_bytes(self._header[1:], "big")
         if kind == KIND_TERMINATE:
             self._end(Ending.GRACEFUL)
-        elif kind not in KIND_RATES or length == 0:
+        elif kind not in KIND_RATES or length == 0 or (kind != KIND_SLIN and not self.wide):
             self._end(Ending.BROKEN)
 
     def _read_payload(self) -> None:
@@ -219,6 +239,11 @@ class AudioSocketLeg(Leg):
 
     def bridged(self, others: Sequence[str]) -> None:
         self.link.bridged(others)
+
+    def drop(self) -> bool:
+        was_open = self.link.open
+        self.link.drop()
+        return was_open
 
     def close(self) -> None:
         super().close()

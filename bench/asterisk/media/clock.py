@@ -32,11 +32,13 @@ class Lateness:
 
 
 class Ticker:
-    """One thing that happens every 20 ms. `tick` is called with the deadline (monotonic ns), in the clock's thread."""
+    """One thing that happens again and again, mostly every 20 ms. `tick` is called with the deadline (monotonic ns), in
+    the clock's thread."""
 
-    def __init__(self, tick: Callable[[int], None], first_ns: int) -> None:
+    def __init__(self, tick: Callable[[int], None], first_ns: int, step_ns: int = FRAME_NS) -> None:
         self.tick = tick
         self.due_ns = first_ns
+        self.step_ns = step_ns
         self.stopped = False
 
     def stop(self) -> None:
@@ -72,7 +74,13 @@ class Clock:
 
     def every_frame(self, tick: Callable[[int], None], delay_ns: int = FRAME_NS) -> Ticker:
         """Calls `tick` every 20 ms, first `delay_ns` from now, until the ticker is stopped."""
-        ticker = Ticker(tick, time.monotonic_ns() + delay_ns)
+        return self._add(Ticker(tick, time.monotonic_ns() + delay_ns))
+
+    def every(self, step_ns: int, tick: Callable[[int], None]) -> Ticker:
+        """Calls `tick` every `step_ns`, first after so long."""
+        return self._add(Ticker(tick, time.monotonic_ns() + step_ns, step_ns))
+
+    def _add(self, ticker: Ticker) -> Ticker:
         with self._wake:
             heapq.heappush(self._heap, (ticker.due_ns, next(self._order), ticker))
             self._wake.notify()
@@ -105,7 +113,7 @@ class Clock:
                     self._note(due_ns)
                     ticker.tick(due_ns)
             if not ticker.stopped:
-                ticker.due_ns = due_ns + FRAME_NS
+                ticker.due_ns = due_ns + ticker.step_ns
                 with self._wake:
                     heapq.heappush(self._heap, (ticker.due_ns, next(self._order), ticker))
 

@@ -116,6 +116,11 @@ def add(one: bytes, other: bytes) -> bytes:
     return audioop.add(one, other, 2)
 
 
+def loudness(pcm: bytes) -> int:
+    """The RMS of a stretch of PCM, 0 to 32767."""
+    return audioop.rms(pcm, 2)
+
+
 def swapped(pcm: bytes) -> bytes:
     """PCM with the two bytes of every sample exchanged: RTP carries linear sound in network order."""
     return audioop.byteswap(pcm, 2)

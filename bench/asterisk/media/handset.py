@@ -59,6 +59,8 @@ class HandsetLeg(Leg):
         self.pickup_ns = PICKUP_NS
         self.digits = ""
         self.has_microphone = True
+        self.on_hold = False
+        self.suppresses_silence = False
         self._clock = clock
         self._coded = coded and form.rate == FORMATS["ulaw"].rate
         self._keep_sound = keep_sound
@@ -94,7 +96,9 @@ class HandsetLeg(Leg):
         self._holding_digit_until_ns = time.monotonic_ns() + int(seconds * 1e9)
 
     def _speak(self, due_ns: int) -> None:
-        if due_ns < self._holding_digit_until_ns:
+        if due_ns < self._holding_digit_until_ns or self.on_hold:
+            return
+        if self.suppresses_silence and not self._to_say:
             return
         pcm, spoken = self._to_say.popleft() if self._to_say else (self._silence, None)
         pcm = self._through_codec(pcm)

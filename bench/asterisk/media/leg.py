@@ -7,12 +7,19 @@ delivered frame goes is `sink`: a bridge's mixer, a dialplan application, or now
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from bench.asterisk.media.clock import Clock, Ticker
 from bench.asterisk.media.formats import Format, Frame, Resampler
 
 Sink = Callable[[Frame], None]
 DIGIT_SECONDS = 0.1
+
+
+class Tap(Protocol):
+    """Listens to a leg from outside."""
+
+    def overheard(self, frame: Frame, outgoing: bool) -> None: ...
 
 
 class Leg:
@@ -24,6 +31,7 @@ class Leg:
         self.muted_in = False
         self.muted_out = False
         self.suspended = False
+        self.taps: tuple[Tap, ...] = ()
         self._resampler = Resampler(form.rate)
 
     @property
@@ -35,16 +43,22 @@ class Leg:
         if not self.suspended and not self.muted_out:
             self.write(frame)
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: Frame, tapped: bool = True) -> None:
         """The far end gets this frame, at once."""
+        if self.taps and tapped:
+            for tap in self.taps:
+                tap.overheard(frame, outgoing=True)
         self.put(self._resampler.convert(frame))
 
     def put(self, pcm: bytes) -> None:
         """The far end's own way of taking PCM at `rate`."""
         raise NotImplementedError
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: Frame, tapped: bool = True) -> None:
         """The far end has said this."""
+        if self.taps and tapped:
+            for tap in self.taps:
+                tap.overheard(frame, outgoing=False)
         if self.sink is not None and not self.muted_in and not self.suspended:
             self.sink(frame)
 
@@ -53,6 +67,10 @@ class Leg:
 
     def bridged(self, others: Sequence[str]) -> None:
         """The leg's channel is in a bridge with these others, by id."""
+
+    def drop(self) -> bool:
+        """The far end's connection breaks, where there is one; whether there was."""
+        return False
 
     def close(self) -> None:
         """The channel has ended."""

@@ -16,6 +16,7 @@ import time
 from bench.asterisk.media.formats import FORMATS, Format, Frame, silence, swapped
 from bench.asterisk.media.leg import Leg
 from bench.asterisk.media.plane import Plane
+from bench.asterisk.media.weather import Line, Weather
 
 HEADER = struct.Struct("!BBHII")
 VERSION = 2
@@ -99,8 +100,13 @@ def unpack(packet: bytes) -> tuple[int, int, bytes] | None:
 class RtpLeg(Leg):
     """The leg of a UnicastRTP channel. Counts what it dropped, for tests that want to know why nothing was heard."""
 
-    def __init__(self, plane: Plane, form: Format, peer: Address) -> None:
+    def __init__(self, plane: Plane, form: Format, peer: Address, weather: Weather | None = None) -> None:
         super().__init__(form)
+        self.outgoing: Line | None = None
+        self.incoming: Line | None = None
+        if weather is not None:
+            self.outgoing = Line(plane.clock, weather, "to the agent", self._out)
+            self.incoming = Line(plane.clock, weather, "from the agent", self._taken)
         self.socket = open_port(peer)
         self.deadline_ns: int | None = None
         self.dropped_payload_types: dict[int, int] = {}
@@ -143,9 +149,15 @@ class RtpLeg(Leg):
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
         self._sent_ns = now_ns
+        if self.outgoing is not None:
+            self.outgoing.send(header + payload)
+        else:
+            self._out(header + payload)
+
+    def _out(self, packet: bytes) -> None:
         # Nobody there (yet, or any more): as on a real network, the packet is lost.
         with contextlib.suppress(OSError):
-            self.socket.sendto(header + payload, self._peer)
+            self.socket.sendto(packet, self._peer)
 
     def readable(self) -> None:
         try:
@@ -155,10 +167,19 @@ class RtpLeg(Leg):
         parts = unpack(packet)
         if parts is None:
             return
-        payload_type, sequence, payload = parts
-        if not self._strict.believes(source, sequence, time.monotonic_ns()):
+        if not self._strict.believes(source, parts[1], time.monotonic_ns()):
             self.dropped_sources += 1
+        elif self.incoming is not None:
+            self.incoming.send(packet)
+        else:
+            self._taken(packet)
+
+    def _taken(self, packet: bytes) -> None:
+        """A packet of the agent has come through the line."""
+        parts = unpack(packet)
+        if parts is None:
             return
+        payload_type, _, payload = parts
         form = ACCEPTED.get(payload_type)
         if form is None:
             if payload_type not in WITHOUT_CODEC:
@@ -172,5 +193,8 @@ class RtpLeg(Leg):
 
     def close(self) -> None:
         super().close()
+        for line in (self.outgoing, self.incoming):
+            if line is not None:
+                line.close()
         self._plane.poller.remove(self)
         self.socket.close()

@@ -1,168 +1,15 @@
 """The real audio actor, a process of its own on the real clock, between a supervisor's socket and Asterisk's end."""
 
 import os
-import select
 import signal
-import socket
 import time
-from collections.abc import Iterator
 
-import pytest
-
-from actors.audio import worker
-from config.load import SHIPPED
 from ipc import descriptors
-from ipc import rings as ring
-from ipc.ear import EarReader
-from ipc.lifeline import ORPHANED, Lifeline
-from ipc.messages import AttachMedia, DetachMedia, MediaEnded
-from ipc.mouth import MouthGauge, MouthWriter
-from ipc.progress import Board, State
-from ipc.rings import BELLS, Bell, Rings
-from tests.actors.audio.far_end import PATIENCE_S, FarEnd, frame, numbered, numbers
-
-NAME = f"ringmaster-test-{os.getpid()}-worker"
-
-
-class Call:
-    """What the supervisor holds of a call: its rings, its bells, and a duplicate of its connection."""
-
-    def __init__(self, call_id: str) -> None:
-        self.id = call_id
-        self.segment = f"{NAME}-{call_id}"
-        ring.create(self.segment, 8000)
-        self.rings = Rings(self.segment)
-        self.bells = [Bell(descriptor) for descriptor in ring.make_bells()]
-        self.far = FarEnd()
-        self.mouth = MouthWriter(self.rings)
-        self.gauge = MouthGauge(self.rings)
-        self.ear = EarReader(self.rings, 0)
-        self.rings.listen(BELLS.index("ear.tap"))
-
-    def close(self) -> None:
-        self.far.close()
-        self.rings.close()
-        ring.unlink(self.segment)
-        for bell in self.bells:
-            bell.close()
-
-    def speak(self, *frames: bytes) -> None:
-        for number, pcm in enumerate(frames, start=1):
-            assert self.mouth.write(pcm, 0, 0, end=number == len(frames))
-
-    def until_heard(self, last: int) -> list[int]:
-        """The numbers of the frames in the ear, up to this one; gaps are left out."""
-        found: list[int] = []
-        while last not in found:
-            assert select.select([self.bells[2]], [], [], PATIENCE_S)[0], f"the ear has heard {found}"
-            self.bells[2].clear()
-            while heard := self.ear.read():
-                found += [] if heard.gap else numbers([heard.pcm])
-        return found
-
-
-class AudioActor:
-    """A forked process that runs `worker.serve`, and the supervisor's end of its control socket."""
-
-    def __init__(self, board: Board, death: list[int]) -> None:
-        self.board, self.slot = board, board.take()
-        self.control, theirs = descriptors.pair()
-        self.control.settimeout(PATIENCE_S)
-        bell = os.eventfd(0, os.EFD_CLOEXEC)
-        lifeline = Lifeline(
-            name="audio.1",
-            role="audio",
-            run_dir="/nowhere",
-            config=str(SHIPPED),
-            board=board.name,
-            slot=self.slot,
-            death_fd=death[0],
-            bell_fd=bell,
-            parent=0,
-        )
-        worker.settings(lifeline.config)  # as the nursery does
-        self.pid = os.fork()
-        if self.pid == 0:
-            self._live(theirs, lifeline, death[1])
-        theirs.close()
-        assert select.select([bell], [], [], PATIENCE_S)[0], "the audio actor does not become ready"
-        os.close(bell)
-        self.exit_code: int | None = None
-
-    def _live(self, control: socket.socket, lifeline: Lifeline, life: int) -> None:
-        code = 1
-        try:
-            os.close(life)
-            self.control.close()
-            worker.serve(control, lifeline)
-            code = 0
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        finally:
-            os._exit(code)
-
-    def attach(self, call: Call) -> None:
-        files = [call.far.ours.fileno(), *(bell.descriptor for bell in call.bells)]
-        descriptors.send(self.control, AttachMedia(call_id=call.id, segment=call.segment), files)
-
-    def told(self) -> MediaEnded:
-        received = descriptors.receive(self.control)
-        assert received is not None, "the audio actor is gone"
-        message, files = received
-        assert isinstance(message, MediaEnded) and not files
-        return message
-
-    def ended(self) -> int:
-        """Waits for the process to end; its exit code, or minus the signal that killed it."""
-        if self.exit_code is None:
-            pidfd = os.pidfd_open(self.pid)
-            assert select.select([pidfd], [], [], PATIENCE_S)[0], "the audio actor still lives"
-            os.close(pidfd)
-            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.exit_code
-
-    def kill(self) -> None:
-        if self.exit_code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.ended()
-
-    def close(self) -> None:
-        self.kill()
-        self.control.close()
-
-
-class House:
-    """Actors and calls of one test; all are gone at its end."""
-
-    def __init__(self) -> None:
-        self.board = Board(f"{NAME}-board", 4)
-        self.death = list(os.pipe())
-        self.actors: list[AudioActor] = []
-        self.calls: list[Call] = []
-
-    def actor(self) -> AudioActor:
-        self.actors.append(AudioActor(self.board, self.death))
-        return self.actors[-1]
-
-    def call(self, call_id: str = "c1") -> Call:
-        self.calls.append(Call(call_id))
-        return self.calls[-1]
-
-    def close(self) -> None:
-        for actor in self.actors:
-            actor.close()
-        for call in self.calls:
-            call.close()
-        self.board.close()
-        for descriptor in self.death:
-            os.close(descriptor)
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    house = House()
-    yield house
-    house.close()
+from ipc.lifeline import ORPHANED
+from ipc.messages import DetachMedia, MediaEnded
+from ipc.progress import State
+from tests.actors.audio.far_end import PATIENCE_S, frame, numbered, numbers
+from tests.actors.audio.stage import House
 
 
 def test_a_warm_actor_is_ready_and_shows_progress_without_a_call(house: House) -> None:
@@ -237,7 +84,7 @@ def test_detaching_ends_the_connection_with_a_terminate_frame_and_is_confirmed(h
     actor.attach(call)
     call.far.hear(1)
     descriptors.send(actor.control, DetachMedia(call_id="c1"))
-    assert actor.told() == MediaEnded(call_id="c1", reason="detached")
+    assert actor.told_end() == MediaEnded(call_id="c1", reason="detached")
     call.far.ours.close()
     rest = b""
     while more := call.far.socket.recv(65_536):
@@ -251,7 +98,7 @@ def test_the_callers_hang_up_is_told_unasked_and_the_actor_takes_the_next_call(h
     actor.attach(call)
     call.far.hear(1)
     call.far.socket.close()
-    assert actor.told().reason == "closed by peer"
+    assert actor.told_end().reason == "closed by peer"
     following = house.call("c2")
     actor.attach(following)
     assert following.far.hear(3) == [bytes(320)] * 3
@@ -261,7 +108,7 @@ def test_a_peer_that_is_no_asterisk_is_told_with_what_it_sent(house: House) -> N
     actor, call = house.actor(), house.call()
     actor.attach(call)
     call.far.socket.sendall(b"GET / HTTP/1.1\r\n" + bytes(20_000))
-    ended = actor.told()
+    ended = actor.told_end()
     assert ended.reason == "unusable" and "unknown kind 0x47" in ended.detail
 
 
@@ -273,7 +120,7 @@ def test_an_actor_can_serve_two_calls_and_the_end_of_one_is_not_that_of_the_othe
     actor.attach(two)
     assert numbers(one.far.hear(20)) == [*range(1, 21)]
     one.far.socket.close()
-    ended = actor.told()
+    ended = actor.told_end()
     assert (ended.call_id, ended.reason) == ("c1", "closed by peer")
     heard = numbers(two.far.hear(30))
     assert [number for number in heard if number] == [*range(101, 121)]

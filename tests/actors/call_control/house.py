@@ -20,6 +20,7 @@ import msgspec
 
 from actors.call_control.ari import Ari
 from actors.call_control.control import CallControl
+from actors.call_control.store import Store
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan, NoOp, Stasis, Wait
 from config import schema
 from config.secret import Secret
@@ -33,6 +34,7 @@ from ipc.messages import (
     ExpectMedia,
     HangUp,
     ListCalls,
+    MediaAwaited,
     MediaChanged,
     Message,
     OfferMedia,
@@ -95,7 +97,7 @@ class FakeSupervisor:
     async def _expect(self, sender: str, command: ExpectMedia) -> Message | None:
         call = self.calls[command.call_id]
         self.calls[command.call_id] = msgspec.structs.replace(call, media_uuid=command.media_uuid)
-        return None
+        return MediaAwaited()
 
     async def _close(self, sender: str, command: CloseCall) -> Message | None:
         self.closed.append(command.call_id)
@@ -209,6 +211,7 @@ class House:
         self.settings = schema.Settings(
             asterisk=schema.Asterisk(port=self.asterisk.port, password=Secret(self.password)),
             audiosocket=msgspec.convert({"port": port, **self._audiosocket}, schema.AudioSocket),
+            history=schema.History(directory=str(self.run_dir / "history")),
             transfers=schema.Transfers(
                 destinations={"sales": destination}, on_failure=schema.Destination(context="people", extension="0")
             ),
@@ -223,9 +226,11 @@ class House:
 
     async def start_call_control(self) -> None:
         self._control = contextlib.AsyncExitStack()
+        kept = Store(self.settings.history, self.run_dir, "call-control")
+        self._control.callback(kept.close)  # when nothing is done any more
         ari = await self._control.enter_async_context(Ari(self.settings.asterisk))
         bus = await self._control.enter_async_context(Bus(self.run_dir, "call-control"))
-        self.control = CallControl(bus, self.settings, ari)
+        self.control = CallControl(bus, self.settings, ari, kept)
         await self.control.start()
 
     async def kill_call_control(self) -> None:
@@ -243,7 +248,7 @@ class House:
             raise AssertionError(f"did not come to that:\n{self}") from None
 
     async def connected(self) -> None:
-        await self.until(lambda: self.control._compared)
+        await self.until(lambda: self.control.requests.compared)
 
     def talking(self, call_id: str) -> bool:
         session = self.control.calls.store.get(call_id)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from actors.call_control.ari import Bridge, CallerId, Channel, Dialplan
+from actors.call_control.commands import Answer, Command, Continue, Originate
 from actors.call_control.comparison import (
     Adopt,
     Arrive,
@@ -14,11 +15,37 @@ from actors.call_control.comparison import (
     Tell,
     Verdict,
     compare,
+    direct_calls,
+    own,
 )
-from actors.call_control.events import Begun, BridgeGone, CallerLeft, Event, MediaLegArrived, MediaLegEnded
+from actors.call_control.events import (
+    Begun,
+    BridgeGone,
+    CallerAnswered,
+    CallerLeft,
+    Event,
+    Failed,
+    MediaLegArrived,
+    MediaLegEnded,
+    PersonArrived,
+    PersonLeft,
+    Why,
+)
+from actors.call_control.kept import Kept
 from actors.call_control.legs import step
 from actors.call_control.moves import THERE
-from actors.call_control.sessions import MediaLeg, Part, Session, SessionStore, Stage, State
+from actors.call_control.resumption import DIED
+from actors.call_control.sessions import (
+    Consult,
+    Departure,
+    MediaLeg,
+    OutboundCall,
+    Part,
+    Session,
+    SessionStore,
+    Stage,
+    State,
+)
 from ipc import media_uuid
 from ipc.messages import OpenedCall
 
@@ -32,7 +59,9 @@ OPENED = OpenedCall(call_id=CALL, segment="s", rate=8000, media_uuid=UUID, audio
 
 
 def channel(identifier: str, state: str = "Up", app: str = "Stasis", data: str = APP) -> Channel:
-    return Channel(id=identifier, state=state, caller=CallerId("Ann", "100"), dialplan=Dialplan(app, data))
+    return Channel(
+        id=identifier, state=state, caller=CallerId("Ann", "100"), dialplan=Dialplan(app_name=app, app_data=data)
+    )
 
 
 CALLER, LEG = channel(CALL), channel(MEDIA, data=f"{APP},media,{CALL}")
@@ -63,15 +92,20 @@ def verdicts(
     ended: tuple[str, ...] = (),
     alone: bool = True,
     known: Session | None = None,
+    kept: Session | None = None,
+    waiting: tuple[Command, ...] = (),
+    prefix: str = "",
 ) -> list[Verdict]:
-    """before, after: the sessions when the lists were asked for, and now; known: one of both."""
+    """before, after: the sessions when the lists were asked for, and now; known: one of both. kept, waiting: one of a
+    predecessor, with the commands that were not answered."""
     store = SessionStore()
     if known is not None:
         before, after = (*before, known), (*after, known)
     for session in after:
         store.put(session)
-    found = Found(app_name=APP, channels=channels, bridges=bridges, calls=calls, alone=alone)
-    return compare(found, {session.call_id: session for session in before}, store, set(ended), NOW)
+    found = Found(app_name=APP, prefix=prefix, channels=channels, bridges=bridges, calls=calls, alone=alone)
+    stored = {kept.call_id: Kept(kept, waiting)} if kept is not None else {}
+    return compare(found, {session.call_id: session for session in before}, store, set(ended), NOW, kept=stored)
 
 
 def talking(**changes: object) -> Session:
@@ -204,3 +238,163 @@ def test_while_another_program_has_the_application_only_our_own_calls_are_judged
     stranger = channel("18.1")
     found = verdicts(channels=(LEG, stranger), calls=(OPENED,), alone=False, known=talking())
     assert found == [Tell(CALL, GONE_UNHEARD)]
+
+
+# -- the person of an attended transfer, and whom we call --------------------------------------------------------------
+
+PERSON = media_uuid.make()
+ASKING = Consult(destination="sales", uuid=PERSON, endpoint="Local/1@x", ring_s=30, decide_s=20, channel=THERE)
+
+
+@pytest.mark.parametrize(
+    ("what", "consult", "channels", "events"),
+    [
+        ("rings", ASKING, (channel(f"person-{PERSON}", app="AppDial2"),), []),
+        (
+            "has answered",
+            ASKING,
+            (channel(f"person-{PERSON}", data=f"{APP},person"),),
+            [PersonArrived(f"person-{PERSON}")],
+        ),
+        ("is gone", ASKING, (), [PersonLeft(f"person-{PERSON}", "gone unheard")]),
+        (
+            "whose bridge is gone",
+            msgspec.structs.replace(ASKING, in_stasis=True, bridge=THERE),
+            (channel(f"person-{PERSON}", data=f"{APP},person"),),
+            [BridgeGone(f"consult-{PERSON}")],
+        ),
+    ],
+)
+def test_a_person_who_is_asked(what: str, consult: Consult, channels: tuple[Channel, ...], events: list[Event]) -> None:
+    found = verdicts(channels=(CALLER, LEG, *channels), known=talking(consult=consult))
+    assert found == [Tell(CALL, event) for event in events], what
+
+
+def test_legs_and_bridges_of_an_attended_transfer_that_belong_to_no_call_are_removed() -> None:
+    leg = channel(f"person-{PERSON}", data=f"{APP},person")
+    bridge = Bridge(id=f"consult-{PERSON}", name=APP)
+    found = verdicts(channels=(CALLER, LEG, leg), bridges=(BRIDGE, bridge), known=talking())
+    assert found == [RemoveChannel(leg.id), DeleteBridge(bridge.id)]
+
+
+def dialling(state: State = State.THERE) -> Session:
+    outbound = OutboundCall(number="1", endpoint="Local/1@x", dialled=Part(state))
+    return talking(call_id="out-1", stage=Stage.DIALLING, outbound=outbound, media=None, bridge=Part(), joined=Part())
+
+
+@pytest.mark.parametrize(
+    ("what", "channels", "events"),
+    [
+        ("rings", (channel("out-1", app="AppDial2", state="Ringing"),), []),
+        ("has answered", (channel("out-1"),), [CallerAnswered()]),
+        ("is gone", (), [CallerLeft("not answered: gone unheard")]),
+    ],
+)
+def test_whom_we_call(what: str, channels: tuple[Channel, ...], events: list[Event]) -> None:
+    found = verdicts(channels=channels, bridges=(), calls=(), known=dialling())
+    assert found == [Tell("out-1", event) for event in events], what
+
+
+def test_whom_we_have_called_is_hung_up_when_nothing_is_known_of_the_call_and_is_no_caller() -> None:
+    assert verdicts(channels=(channel("out-2"),), bridges=(), calls=()) == [RemoveChannel("out-2")]
+
+
+# -- several Asterisks -------------------------------------------------------------------------------------------------
+
+
+def test_calls_of_another_call_control_are_not_ours() -> None:
+    ours, theirs = (msgspec.structs.replace(OPENED, owner=owner) for owner in ("call-control", "call-control.branch"))
+    old = OPENED
+    assert own((ours, theirs, old), "call-control") == (ours, old)
+    assert own((ours, theirs, old), "call-control.branch") == (theirs,)
+
+
+def test_callers_of_a_further_asterisk_have_its_name_before_their_id() -> None:
+    session = talking(call_id=f"branch~{CALL}")
+    bridge = msgspec.structs.replace(BRIDGE, id=session.bridge_id)
+    assert verdicts(bridges=(bridge,), known=session, calls=(), prefix="branch~") == []
+    assert verdicts(channels=(LEG,), bridges=(bridge,), known=session, calls=(), prefix="branch~") == [
+        Tell(session.call_id, GONE_UNHEARD)
+    ]
+
+
+# -- calls of a predecessor, of which all is known ---------------------------------------------------------------------
+
+AWAY = CallerLeft("ended while call-control was away")
+
+
+def test_a_kept_call_goes_on_exactly_as_it_was_and_asks_again_what_was_not_answered() -> None:
+    kept = talking(setbacks_ns=(1, 2), results={"A": "b"}, answered=Part(State.PENDING))
+    assert verdicts(kept=kept, waiting=(Answer(CALL),)) == [
+        Adopt(talking(**{**_fields(kept), "caller_number": "100", "caller_name": "Ann"}), (), (Answer(CALL),))
+    ]
+
+
+def _fields(session: Session) -> dict[str, object]:
+    return {name: getattr(session, name) for name in session.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("what", "channels", "bridges", "missed"),
+    [
+        ("the caller hung up", (LEG,), (BRIDGE,), (AWAY,)),
+        ("Asterisk was restarted", (), (), (AWAY,)),
+        ("the media leg is gone", (CALLER,), (BRIDGE,), (MediaLegEnded(MEDIA, "gone unheard"),)),
+        ("the bridge is gone", (CALLER, LEG), (), (BridgeGone(),)),
+    ],
+)
+def test_a_kept_call_is_told_what_happened_meanwhile(
+    what: str, channels: tuple[Channel, ...], bridges: tuple[Bridge, ...], missed: tuple[Event, ...]
+) -> None:
+    [verdict] = verdicts(channels=channels, bridges=bridges, kept=talking())
+    assert isinstance(verdict, Adopt)
+    assert verdict.missed == missed, what
+
+
+def test_what_must_not_be_done_twice_is_told_to_be_unknown_and_its_channel_is_looked_for() -> None:
+    leg = MediaLeg(uuid=UUID, channel=Part(State.PENDING))
+    originate = Originate(CALL, MEDIA, UUID, 8000)
+    unknown = Failed(originate, Why.UNKNOWN, DIED)
+    kept = talking(media=leg, stage=Stage.CONNECTING)
+    [there] = verdicts(kept=kept, waiting=(originate,))
+    [gone] = verdicts(channels=(CALLER,), kept=kept, waiting=(originate,))
+    assert isinstance(there, Adopt)
+    assert isinstance(gone, Adopt)
+    assert (there.missed, there.waiting) == ((MediaLegArrived(MEDIA), unknown), ())
+    assert (gone.missed, gone.waiting) == ((unknown, MediaLegEnded(MEDIA, "gone unheard")), ())
+
+
+def test_a_caller_who_was_sent_on_by_a_command_that_nobody_answered_has_gone_by_our_doing() -> None:
+    departure = Departure(hang_up=False, cause="transferred to sales", destination="sales", going=Part(State.PENDING))
+    go_on = Continue(CALL, None)
+    kept = talking(stage=Stage.LEAVING, departure=departure, media=None)
+    [verdict] = verdicts(channels=(), kept=kept, waiting=(go_on,))
+    assert isinstance(verdict, Adopt)
+    session = verdict.session
+    for event in verdict.missed:
+        session, _ = step(session, event, NOW)
+    assert (session.stage, session.cause) == (Stage.CLEARING, "transferred to sales")
+
+
+def test_when_everything_was_restarted_the_call_is_over_and_its_caller_arrives_anew() -> None:
+    found = verdicts(calls=(), kept=talking())
+    assert [type(verdict) for verdict in found] == [Adopt, Arrive]
+    assert isinstance(found[0], Adopt)
+    assert (found[0].session.stage, found[0].session.cause) == (Stage.CLEARING, "everything was restarted")
+    assert {type(command).__name__ for command in found[0].waiting} == {
+        "RemoveMedia",
+        "EndConversation",
+        "RemoveBridge",
+    }
+
+
+def test_a_kept_direct_call_goes_on_as_long_as_its_connection_is_there() -> None:
+    opened = OpenedCall(call_id=f"direct-{OTHER}", segment="s", rate=8000, media_uuid=OTHER, audio_actor="a")
+    cut = msgspec.structs.replace(opened, connected=False)
+    session = talking(call_id=opened.call_id, direct=True, media=None)
+    kept = {session.call_id: Kept(session)}
+    assert direct_calls(kept, (opened,), SessionStore(), NOW) == [Adopt(session)]
+    assert direct_calls(kept, (cut,), SessionStore(), NOW) == [Adopt(session, (AWAY,))]
+    assert direct_calls(kept, (), SessionStore(), NOW) == [Adopt(session, (AWAY,))]
+    assert direct_calls({}, (cut,), SessionStore(), NOW)[0].session.stage is Stage.CLEARING
+    assert verdicts(channels=(), bridges=(), calls=(opened,), kept=session) == []

@@ -11,6 +11,7 @@ from actors.call_control.ari import (
     Invalid,
     NoReply,
     NotFound,
+    Starting,
     Unreachable,
     WrongPassword,
 )
@@ -22,19 +23,24 @@ from actors.call_control.commands import (
     Originate,
     RemoveBridge,
     RemoveMedia,
-    SetStatus,
+    SetVariables,
 )
 from actors.call_control.events import Why
 from actors.call_control.hands import conversation_of, why
 
 ANSWER, JOIN, CONTINUE = Answer("c"), Join("b", "c"), Continue("c", None)
-ORIGINATE, REMOVE, STATUS = Originate("1", "c", "u", 8000), RemoveMedia("c"), SetStatus("c", "BUSY")
+ORIGINATE, REMOVE, STATUS = (
+    Originate("1", "c", "u", 8000),
+    RemoveMedia("c"),
+    SetVariables("c", {"AGENT_STATUS": "BUSY"}),
+)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "command", "meaning"),
     [
         ("nobody listens", Unreachable, ANSWER, Why.UNREACHABLE),
+        ("503: still starting", Starting, ANSWER, Why.UNREACHABLE),
         ("no answer in time", NoReply, CONTINUE, Why.UNKNOWN),
         ("404", NotFound, ANSWER, Why.GONE),
         ("404", NotFound, CONTINUE, Why.GONE),

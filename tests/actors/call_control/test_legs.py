@@ -15,10 +15,10 @@ from actors.call_control.commands import (
     OpenRings,
     Originate,
     Place,
-    ReadAgent,
+    ReadCall,
     RemoveBridge,
     RemoveMedia,
-    SetStatus,
+    SetVariables,
     StartConversation,
 )
 from actors.call_control.events import (
@@ -28,6 +28,7 @@ from actors.call_control.events import (
     HangUpAsked,
     MediaAttached,
     MediaLegArrived,
+    MediaLegMade,
     MediaLost,
     Performed,
     TransferAsked,
@@ -43,14 +44,19 @@ def names(commands: list[Command]) -> list[str]:
     return [type(command).__name__ for command in commands]
 
 
+def statuses(call: World) -> list[str]:
+    return [command.variables["AGENT_STATUS"] for command in call.all if isinstance(command, SetVariables)]
+
+
 # -- admission ---------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_done_to_the_caller_before_supervisor_and_conversation_have_both_said_yes() -> None:
     call = World(agent="night-desk")
-    assert names(call.waiting) == ["ReadAgent", "OpenRings"]
+    assert names(call.waiting) == ["ReadCall"]
+    call.answer(ReadCall)
+    assert names(call.waiting) == ["OpenRings"]
     call.answer(OpenRings)
-    call.answer(ReadAgent)
     assert [command.agent for command in call.waiting if isinstance(command, StartConversation)] == ["night-desk"]
     call.answer(StartConversation)
     assert names(call.waiting) == ["Answer", "CreateBridge", "Originate"]
@@ -62,19 +68,21 @@ def test_a_caller_who_is_not_admitted_goes_on_in_the_dialplan_unanswered_and_mar
     refuses: type[Command], why: Why
 ) -> None:
     call = World()
-    call.answer(ReadAgent)
+    call.answer(ReadCall)
     if refuses is StartConversation:
         call.answer(OpenRings)
     call.answer(refuses, why)
     call.settle()
-    status = [command.status for command in call.all if isinstance(command, SetStatus)]
-    assert (status, [command.place for command in call.all if isinstance(command, Continue)]) == (["BUSY"], [None])
+    assert (statuses(call), [command.place for command in call.all if isinstance(command, Continue)]) == (
+        ["BUSY"],
+        [None],
+    )
     assert (call.asked(Answer), call.stage, call.leftovers) == (0, "over", [])
 
 
 def test_a_conversation_that_may_have_started_in_spite_of_its_silence_is_ended() -> None:
     call = World()
-    call.answer(ReadAgent)
+    call.answer(ReadCall)
     call.answer(OpenRings)
     call.answer(StartConversation, Why.UNKNOWN, done=True)
     call.settle()
@@ -83,7 +91,7 @@ def test_a_conversation_that_may_have_started_in_spite_of_its_silence_is_ended()
 
 def test_without_an_agent_in_the_dialplan_the_default_agent_answers() -> None:
     call = World()
-    call.answer(ReadAgent, Why.UNKNOWN)
+    call.answer(ReadCall, Why.UNKNOWN)
     call.answer(OpenRings)
     assert [command.agent for command in call.waiting if isinstance(command, StartConversation)] == [""]
 
@@ -99,7 +107,7 @@ def test_a_good_call_is_answered_bridged_and_written_into_the_journal() -> None:
 
 def test_each_leg_joins_as_soon_as_it_may_whatever_comes_first() -> None:
     call = World()
-    for kind in (ReadAgent, OpenRings, StartConversation):
+    for kind in (ReadCall, OpenRings, StartConversation):
         call.answer(kind)
     call.tell(MediaLegArrived("media-uuid-1"))  # the event overtakes the answer to the originate
     assert not [command for command in call.waiting if isinstance(command, Join)]
@@ -113,7 +121,7 @@ def test_each_leg_joins_as_soon_as_it_may_whatever_comes_first() -> None:
 
 def test_a_media_leg_that_does_not_come_up_in_time_is_removed_and_asked_for_again_under_a_new_uuid() -> None:
     call = World()
-    for kind in (ReadAgent, OpenRings, StartConversation):
+    for kind in (ReadCall, OpenRings, StartConversation):
         call.answer(kind)
     call.answer(Originate, Why.UNKNOWN)
     call.settle()
@@ -124,10 +132,10 @@ def test_a_media_leg_that_does_not_come_up_in_time_is_removed_and_asked_for_agai
     assert (call.stage, call.asked(RemoveMedia), list(call.media)) == ("talking", 1, ["media-uuid-2"])
 
     silent = World()
-    for kind in (ReadAgent, OpenRings, StartConversation):
+    for kind in (ReadCall, OpenRings, StartConversation):
         silent.answer(kind)
     silent.waiting = [command for command in silent.waiting if not isinstance(command, Originate)]
-    silent.tell(Performed(Originate(CALL, "media-uuid-1", "uuid-1", 8000)))
+    silent.tell(MediaLegMade("media-uuid-1"))
     silent.pass_time(8)
     silent.settle()
     assert (silent.stage, list(silent.media), silent.asked(RemoveMedia)) == ("talking", ["media-uuid-2"], 1)
@@ -155,7 +163,9 @@ def test_three_losses_in_a_minute_are_made_good_and_the_fourth_sends_the_caller_
         assert call.stage == "talking", loss
     call.media_leg_ends("media-uuid-4")
     call.settle()
-    assert [command.status for command in call.all if isinstance(command, SetStatus)] == ["FAILED"]
+    assert [command.variables["AGENT_STATUS"] for command in call.all if isinstance(command, SetVariables)] == [
+        "FAILED"
+    ]
     assert [command.place for command in call.all if isinstance(command, Continue)] == [FALLBACK]
     assert (call.stage, call.leftovers, call.notes[-1]) == ("over", [], "given up")
 
@@ -200,7 +210,7 @@ def test_a_bridge_that_somebody_deletes_is_made_again_with_both_legs() -> None:
 
 def test_an_asterisk_that_takes_no_bridge_is_given_three_more_tries() -> None:
     call = World()
-    for kind in (ReadAgent, OpenRings, StartConversation, Answer, Originate):
+    for kind in (ReadCall, OpenRings, StartConversation, Answer, Originate):
         call.answer(kind)
     for _ in range(4):
         call.answer(CreateBridge, Why.REFUSED)
@@ -226,6 +236,8 @@ def test_when_the_caller_hangs_up_everything_is_removed_once() -> None:
 def test_the_agent_hangs_up() -> None:
     call = World().talk()
     call.tell(HangUpAsked("goodbye"))
+    assert statuses(call) == ["DONE"]
+    call.answer(SetVariables)
     assert names(call.waiting) == ["HangUpCaller"]
     call.settle()
     assert (call.stage, call.leftovers) == ("over", [])
@@ -300,6 +312,7 @@ def test_a_media_leg_that_cannot_be_removed_does_not_hold_a_transfer_up() -> Non
 def test_a_hangup_that_asterisk_does_not_answer_is_tried_for_a_minute() -> None:
     call = World().talk()
     call.tell(HangUpAsked("goodbye"))
+    call.answer(SetVariables)
     for _ in range(8):
         call.answer(HangUpCaller, Why.UNREACHABLE)
         call.pass_time(10)
@@ -310,6 +323,7 @@ def test_a_hangup_that_asterisk_does_not_answer_is_tried_for_a_minute() -> None:
 def test_a_caller_whose_end_nobody_reports_is_let_go_five_seconds_after_the_hangup() -> None:
     call = World().talk()
     call.tell(HangUpAsked("goodbye"))
+    call.answer(SetVariables)
     call.waiting.clear()
     call.tell(Performed(HangUpCaller(CALL)))
     call.pass_time(4.9)
@@ -333,7 +347,7 @@ def test_what_cannot_be_removed_is_tried_three_times_and_then_left_to_the_next_c
 
 
 def test_a_caller_who_leaves_while_everything_is_being_made_leaves_nothing_behind() -> None:
-    order: list[type[Command]] = [ReadAgent, OpenRings, StartConversation, Answer, CreateBridge, Originate, Join, Join]
+    order: list[type[Command]] = [ReadCall, OpenRings, StartConversation, Answer, CreateBridge, Originate, Join, Join]
     for made in range(len(order) + 1):
         call = World()
         for kind in order[:made]:
@@ -356,7 +370,7 @@ def test_a_conversation_that_will_not_come_back_sends_the_caller_on() -> None:
 
 def test_digits_are_taken_from_ari_only_where_the_media_leg_cannot_carry_them() -> None:
     call = World()
-    for kind in (ReadAgent, OpenRings, StartConversation):
+    for kind in (ReadCall, OpenRings, StartConversation):
         call.answer(kind)
     call.tell(DigitPressed("1"))
     assert call.notes[-1] == "digit"
@@ -402,5 +416,5 @@ def test_a_direct_call_ends_by_closing_its_rings(what: str, event: Event) -> Non
     call.tell(event)
     call.settle()
     assert (call.stage, call.leftovers, call.asked(CloseRings)) == ("over", [], 1), what
-    assert call.asked(Continue) == call.asked(HangUpCaller) == call.asked(SetStatus) == 0
+    assert call.asked(Continue) == call.asked(HangUpCaller) == call.asked(SetVariables) == 0
     assert [reply.refusal for reply in call.replies if reply.request == 3] == ([""] if event is TO_SALES else [])

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from actors.call_control.commands import (
     Answer,
     CloseRings,
+    ConnectMedia,
     Continue,
     CreateBridge,
     EndConversation,
@@ -14,59 +15,87 @@ from actors.call_control.commands import (
     Join,
     OpenRings,
     Originate,
-    ReadAgent,
+    OriginateCaller,
+    OriginatePerson,
+    PlaySound,
+    Progress,
+    ReadCall,
     RemoveBridge,
     RemoveMedia,
-    SetStatus,
+    RemovePerson,
+    SetVariables,
     StartConversation,
+    StartMusic,
+    StopMusic,
 )
 from actors.call_control.events import (
-    AgentRead,
+    AnswerAsked,
     Begun,
     BridgeGone,
+    CallerAnswered,
+    CallerHeld,
     CallerLeft,
+    CallRead,
+    ConsultAsked,
+    ConsultDecided,
     ConversationLost,
     DigitPressed,
     Event,
     Failed,
     HangUpAsked,
+    HoldAsked,
     MediaAttached,
     MediaExpected,
     MediaLegArrived,
     MediaLegEnded,
+    MediaLegMade,
     MediaLost,
     Performed,
+    PersonArrived,
+    PersonLeft,
+    ResultSet,
     RingsOpened,
+    SoundEnded,
     TimePassed,
     TransferAsked,
     Why,
 )
+from actors.call_control.sessions import OutboundCall, Remote
 from tests.actors.call_control.world import CALL, World
 
 UUIDS = [f"uuid-{n}" for n in range(6)]
-CHANNELS = [CALL, "nobody", *(f"media-{uuid}" for uuid in UUIDS)]
+CHANNELS = [CALL, "nobody", "person-p", *(f"media-{uuid}" for uuid in UUIDS)]
+BRIDGES = [f"call-{CALL}", "consult-p"]
 
 channel = st.sampled_from(CHANNELS)
 why = st.sampled_from(list(Why))
 command = st.one_of(
     st.sampled_from(
         [
-            ReadAgent(CALL),
+            ReadCall(CALL),
             OpenRings(CALL, 8000, ""),
             StartConversation(CALL, "s", "", "", "", 0),
             Answer(CALL),
-            CreateBridge(f"call-{CALL}"),
             ExpectMedia(CALL),
-            SetStatus(CALL, "BUSY"),
+            StartMusic(CALL),
+            StopMusic(CALL),
+            Progress(CALL),
+            OriginatePerson("person-p", "Local/1@x", CALL, 30, "", ""),
+            OriginateCaller(CALL, "Local/1@x", "", 30, {}),
+            RemovePerson("person-p"),
+            PlaySound(CALL, "", "sound:x", f"sorry-{CALL}"),
+            SetVariables(CALL, {"AGENT_STATUS": "BUSY"}),
             Continue(CALL, None),
             HangUpCaller(CALL),
-            RemoveBridge(f"call-{CALL}"),
             EndConversation(CALL, ""),
             CloseRings(CALL),
         ]
     ),
     channel.map(lambda each: Originate(CALL, each, each.removeprefix("media-"), 8000)),
-    channel.map(lambda each: Join(f"call-{CALL}", each)),
+    st.sampled_from(BRIDGES).map(CreateBridge),
+    st.sampled_from(BRIDGES).map(RemoveBridge),
+    st.sampled_from(UUIDS).map(lambda uuid: ConnectMedia(CALL, uuid, "h", 1, "", "")),
+    st.tuples(st.sampled_from(BRIDGES), channel).map(lambda pair: Join(*pair)),
     channel.map(RemoveMedia),
 )
 anything: st.SearchStrategy[Event] = st.one_of(
@@ -75,7 +104,7 @@ anything: st.SearchStrategy[Event] = st.one_of(
             Begun(),
             TimePassed(),
             BridgeGone(),
-            AgentRead("a"),
+            CallRead("a"),
             MediaAttached(moved=True),
             MediaAttached(moved=False),
             MediaLost("r"),
@@ -83,12 +112,27 @@ anything: st.SearchStrategy[Event] = st.one_of(
             DigitPressed("1"),
             HangUpAsked("r"),
             TransferAsked("sales", None, 5),
+            TransferAsked("on_failure", None, 6, sound="sound:sorry"),
+            ConsultAsked("sales", "Local/1@x", "p", 30, 20, 7),
+            ConsultDecided(True, "", 8),
+            ConsultDecided(False, "declined", 9),
+            PersonArrived("person-p"),
+            PersonLeft("person-p", "hung up"),
+            BridgeGone("consult-p"),
+            CallerAnswered(),
+            CallerHeld(True),
+            HoldAsked(True, 10),
+            HoldAsked(False, 11),
+            AnswerAsked(12),
+            ResultSet({"AGENT_OUTCOME": "booked"}),
+            SoundEnded(f"sorry-{CALL}"),
         ]
     ),
     st.sampled_from(UUIDS).map(lambda uuid: RingsOpened("s", uuid)),
     st.sampled_from(UUIDS).map(MediaExpected),
     channel.map(MediaLegArrived),
     channel.map(lambda each: MediaLegEnded(each, "c")),
+    channel.map(lambda each: MediaLegMade(each, Remote("h", 1))),
     command.map(Performed),
     st.tuples(command, why).map(lambda pair: Failed(pair[0], pair[1], "text")),
 )
@@ -127,10 +171,14 @@ class Chance:
     def __init__(self, call: World, data: st.DataObject) -> None:
         self.call = call
         self.data = data
+        self.requests = 100
+        """Number of the last one."""
 
     def act(self) -> None:
         call = self.call
         acts = [self.answer] * 6 * bool(call.waiting) + [self.time, self.request, self.rumour]
+        acts += [self.person_acts] * 2 * bool(call.people) + [self.talk_to_a_person]
+        acts += [call.callee_answers] * (call.stage == "dialling")
         acts += [self.leg_ends] * bool(call.media) + [call.bridge_is_deleted] * bool(call.bridges)
         acts += [self.conversation_dies] * (call.conversation and call.session.conversation.state == "there")
         self.data.draw(st.sampled_from(acts))()
@@ -142,7 +190,7 @@ class Chance:
         )
         done = self.data.draw(st.booleans()) if outcome is Why.UNKNOWN else False
         what = self.call.waiting[index]
-        if isinstance(what, RemoveMedia | RemoveBridge | EndConversation | CloseRings):
+        if isinstance(what, RemoveMedia | RemovePerson | RemoveBridge | EndConversation | CloseRings):
             # A removal that is tried again is not the second removal of a thing.
             outcome, done = (None, False) if outcome is Why.UNKNOWN else (outcome, False)
         self.call.answer(index, outcome, done=done)
@@ -150,14 +198,32 @@ class Chance:
     def time(self) -> None:
         self.call.pass_time(self.data.draw(seconds))
 
+    def _number(self) -> int:
+        self.requests += 1
+        return self.requests
+
     def request(self) -> None:
-        self.call.tell(
-            self.data.draw(
-                st.sampled_from(
-                    [HangUpAsked("bye"), TransferAsked("sales", None, 5), DigitPressed("1"), DigitPressed("#")]
-                )
-            )
-        )
+        wishes: list[Event] = [HangUpAsked("bye"), DigitPressed("1"), DigitPressed("#"), ResultSet({"A": "b"})]
+        wish = self.data.draw(st.sampled_from(["transfer", "failure", "hold", "back", "answer", *wishes]))
+        match wish:
+            case "transfer":
+                wish = TransferAsked("sales", None, self._number())
+            case "failure":
+                wish = TransferAsked("on_failure", None, self._number(), status="FAILED", sound="sound:sorry")
+            case "hold" | "back":
+                wish = HoldAsked(wish == "hold", self._number())
+            case "answer":
+                wish = AnswerAsked(self._number())
+        self.call.tell(wish)
+
+    def talk_to_a_person(self) -> None:
+        number = self._number()
+        asked = ConsultAsked("sales", "Local/1@x", f"p{number}", 30, 20, number)
+        decided = [ConsultDecided(True, "", number), ConsultDecided(False, "declined", number)]
+        self.call.tell(self.data.draw(st.sampled_from([asked, asked, *decided])))
+
+    def person_acts(self) -> None:
+        self.data.draw(st.sampled_from([self.call.person_answers, self.call.person_hangs_up]))()
 
     def rumour(self) -> None:
         """What the supervisor says may be late and about another leg."""
@@ -174,12 +240,28 @@ class Chance:
             self.call.conversation_dies()
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.data(), st.integers(0, 40), st.booleans())
+def any_call(kind: str) -> World:
+    match kind:
+        case "direct":
+            return World(direct=True)
+        case "early":
+            return World(early=True)
+        case "outbound":
+            dialled = OutboundCall(number="1", endpoint="Local/1@x", request=99)
+            return World(outbound=dialled, agent_known="")
+        case _:
+            return World(transports=("audiosocket", "websocket", "rtp"))
+
+
+KINDS = st.sampled_from(["in", "in", "direct", "early", "outbound"])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data(), st.integers(0, 60), KINDS)
 def test_when_the_caller_is_gone_and_all_is_answered_everything_made_has_been_removed_exactly_once(
-    data: st.DataObject, length: int, direct: bool
+    data: st.DataObject, length: int, kind: str
 ) -> None:
-    call = World(direct=direct)
+    call = any_call(kind)
     chance = Chance(call, data)
     for _ in range(length):
         chance.act()
@@ -193,8 +275,9 @@ def test_when_the_caller_is_gone_and_all_is_answered_everything_made_has_been_re
     assert (call.stage, call.waiting) == ("over", []), call.session
     # Three refusals of a removal are final: the machine says so, and the next comparison with Asterisk removes it.
     assert len(call.leftovers) <= len(call.abandoned), (call.leftovers, call.abandoned)
-    asked = [reply.request for reply in call.replies if reply.request == 7]
-    assert len(asked) == direct, "an offered call is answered exactly once"
+    answered = sorted(reply.request for reply in call.replies)
+    wanted = {"direct": [7], "outbound": [99]}.get(kind, []) + list(range(101, chance.requests + 1))
+    assert answered == sorted(wanted), "every request is answered exactly once"
 
 
 @settings(max_examples=150, deadline=None)
@@ -202,15 +285,20 @@ def test_when_the_caller_is_gone_and_all_is_answered_everything_made_has_been_re
 def test_while_the_caller_is_up_and_asterisk_works_the_call_comes_back_to_talking_or_the_caller_is_sent_away(
     data: st.DataObject, length: int
 ) -> None:
-    call = World()
+    call = World(transports=("audiosocket", "websocket", "rtp"))
     chance = Chance(call, data)
     for _ in range(length):
         chance.act()
     for _ in range(80):
         call.settle()
         call.pass_time(1)
-    assert call.stage == ("talking" if call.caller_here else "over")
+    assert call.stage in (("talking", "handed") if call.caller_here else ("over",))
     if call.stage == "talking":
         assert call.session.media is not None
         assert call.in_bridge >= {CALL, call.session.media.channel_id}
         assert set(call.media) == {call.session.media.channel_id} or call.abandoned
+        assert (call.session.consult is None and not call.people) or call.abandoned
+        assert call.music == call.session.held
+    if call.stage == "handed":
+        assert (call.in_bridge == {CALL, call.person} and not call.media) or call.abandoned
+        assert (not call.music and not call.conversation and not call.rings) or call.abandoned

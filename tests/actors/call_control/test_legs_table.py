@@ -11,14 +11,15 @@ from actors.call_control.commands import (
     OpenRings,
     Originate,
     Place,
-    ReadAgent,
+    ReadCall,
     RemoveMedia,
+    SetVariables,
     StartConversation,
 )
 from actors.call_control.events import (
-    AgentRead,
     BridgeGone,
     CallerLeft,
+    CallRead,
     ConversationLost,
     DigitPressed,
     Event,
@@ -42,12 +43,14 @@ TO_SALES = TransferAsked("sales", SALES, request=3)
 
 
 def admitting() -> World:
-    return World()
+    call = World()
+    call.answer(ReadCall)
+    return call
 
 
 def connecting() -> World:
     call = World()
-    for kind in (ReadAgent, OpenRings, StartConversation, Originate):
+    for kind in (ReadCall, OpenRings, StartConversation, Originate):
         call.answer(kind)
     return call
 
@@ -59,6 +62,7 @@ def talking() -> World:
 def hanging_up() -> World:
     call = talking()
     call.tell(HangUpAsked("goodbye"))
+    call.answer(SetVariables)
     return call
 
 
@@ -104,7 +108,7 @@ TABLE: list[tuple[str, Event, tuple[str, ...]]] = [
     ("media lost", MediaLost("closed by peer"), (A, C, T, L, L, X, END, X)),
     ("the conversation is lost", ConversationLost("degraded"), (A, L, L, L, L, X, END, X)),
     ("time passes", TimePassed(), (A, C, T, L, L, X, END, T)),
-    ("an agent, late", AgentRead("x"), (A, C, T, L, L, X, END, T)),
+    ("an agent, late", CallRead("x"), (A, C, T, L, L, X, END, T)),
     ("rings, late", RingsOpened("s", "uuid-9"), (A, C, T, L, L, X, END, T)),
     ("a uuid, late", MediaExpected("uuid-9"), (A, C, T, L, L, X, END, T)),
     ("the caller joined", Performed(Join("b", CALL)), (A, C, T, L, L, X, END, T)),

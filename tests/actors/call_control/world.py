@@ -19,40 +19,56 @@ from actors.call_control.commands import (
     Answer,
     CloseRings,
     Command,
+    ConnectMedia,
     Continue,
     CreateBridge,
     EndConversation,
     ExpectMedia,
     HangUpCaller,
     Join,
+    Judge,
     Note,
     OpenRings,
     Originate,
+    OriginateCaller,
+    OriginatePerson,
     Place,
-    ReadAgent,
+    PlaySound,
+    ReadCall,
     RemoveBridge,
     RemoveMedia,
+    RemovePerson,
     Reply,
     StartConversation,
+    StartMusic,
+    StopMusic,
+    Tell,
 )
 from actors.call_control.events import (
-    AgentRead,
     Begun,
     BridgeGone,
+    CallerAnswered,
     CallerLeft,
+    CallRead,
     ConversationLost,
     Event,
     Failed,
     MediaExpected,
     MediaLegArrived,
     MediaLegEnded,
+    MediaLegMade,
     Performed,
+    PersonArrived,
+    PersonLeft,
     RingsOpened,
+    SoundEnded,
     TimePassed,
     Why,
 )
 from actors.call_control.legs import step, wake_ns
-from actors.call_control.sessions import Session, Stage
+from actors.call_control.sessions import CONNECTED, Remote, Session, Stage
+from config.media import Transport
+from ipc.messages import Message
 
 SECOND = 1_000_000_000
 FALLBACK = Place("from-internal", "0", 1)
@@ -60,15 +76,32 @@ CALL = "1795348111.4"
 
 
 class World:
-    def __init__(self, *, direct: bool = False, agent: str = "", begin: bool = True, **session: object) -> None:
+    def __init__(
+        self,
+        *,
+        direct: bool = False,
+        agent: str = "",
+        begin: bool = True,
+        transports: tuple[Transport, ...] = ("audiosocket",),
+        early: bool = False,
+        **session: object,
+    ) -> None:
+        """transports: those that the call's settings allow. early: the dialplan wants early media."""
         self.now = 1_000 * SECOND
-        self.agent = agent
+        self.said = CallRead(agent=agent, transports=transports, early=early)
         self.uuids = 0
         self.caller_here = True
         self.conversation = False
         self.rings = False
         self.bridges: set[str] = set()
-        self.in_bridge: set[str] = set()
+        self.where: dict[str, str] = {}
+        """The bridge of each channel that is in one."""
+        self.music = False
+        self.people: set[str] = set()
+        """Channels of persons who were called."""
+        self.told: list[Message] = []
+        """Notes to the conversation."""
+        self.judged: list[Judge] = []
         self.media: dict[str, bool] = {}
         """Media channels that exist, and whether they are in Stasis."""
         self.removals: list[str] = []
@@ -82,6 +115,8 @@ class World:
             base = msgspec.structs.replace(
                 base, call_id="direct-uuid-0", direct=True, direct_uuid="uuid-0", agent="", offer=7
             )
+        if session.pop("agent_known", None) is not None:  # an outbound call's agent is named by whoever places it
+            base = msgspec.structs.replace(base, agent=agent, transports=transports)
         self.session = msgspec.structs.replace(base, **session)
         if begin:
             self.tell(Begun())
@@ -92,7 +127,7 @@ class World:
 
     @property
     def leftovers(self) -> list[str]:
-        things = [*self.bridges, *self.media]
+        things = [*self.bridges, *self.media, *self.people]
         return things + ["rings"] * self.rings + ["conversation"] * self.conversation
 
     def tell(self, event: Event) -> list[Command]:
@@ -104,6 +139,10 @@ class World:
                     self.notes.append(what)
                 case Reply():
                     self.replies.append(command)
+                case Tell(message=message):
+                    self.told.append(message)
+                case Judge():
+                    self.judged.append(command)
                 case Abandon(what=what):
                     self.abandoned.append(what)
                 case _:
@@ -152,19 +191,40 @@ class World:
 
     def caller_leaves(self, cause: str = "normal clearing") -> None:
         self.caller_here = False
-        self.in_bridge.discard(self.session.call_id)
+        self.where.pop(self.session.call_id, None)
         self.tell(CallerLeft(cause))
 
     def media_leg_ends(self, channel_id: str) -> None:
         if self.media.pop(channel_id, None) is not None:
-            self.in_bridge.discard(channel_id)
+            self.where.pop(channel_id, None)
             self.tell(MediaLegEnded(channel_id, "normal clearing"))
 
+    @property
+    def in_bridge(self) -> set[str]:
+        """Whoever is in the call's own bridge."""
+        return {channel for channel, bridge in self.where.items() if bridge == self.session.bridge_id}
+
+    @property
+    def person(self) -> str:
+        """The channel of the person who is called."""
+        (channel,) = self.people
+        return channel
+
+    def person_answers(self) -> None:
+        self.tell(PersonArrived(self.person))
+
+    def person_hangs_up(self, cause: str = "hung up") -> None:
+        channel = self.person
+        self.people.clear()
+        self.where.pop(channel, None)
+        self.tell(PersonLeft(channel, cause))
+
     def bridge_is_deleted(self) -> None:
-        if self.bridges:
-            self.bridges.clear()
-            self.in_bridge.clear()
-            self.tell(BridgeGone())
+        bridge = self.session.bridge_id
+        if bridge in self.bridges:
+            self.bridges.discard(bridge)
+            self.where = {channel: other for channel, other in self.where.items() if other != bridge}
+            self.tell(BridgeGone(bridge))
 
     def conversation_dies(self) -> None:
         self.conversation = False
@@ -174,10 +234,17 @@ class World:
 
     def _carry_out(self, command: Command) -> Event:
         handlers: dict[type[Command], Callable[..., Event]] = {
-            ReadAgent: lambda _: AgentRead(self.agent),
+            ReadCall: lambda _: self.said,
             OpenRings: self._open_rings,
             StartConversation: self._start_conversation,
-            ExpectMedia: lambda _: MediaExpected(self._uuid()),
+            ExpectMedia: lambda command: MediaExpected(self._uuid(), command.transport, "127.0.0.1", 18080),
+            ConnectMedia: self._connect,
+            OriginateCaller: self._dial,
+            OriginatePerson: self._ring_person,
+            RemovePerson: self._remove_person,
+            StartMusic: self._start_music,
+            StopMusic: self._stop_music,
+            PlaySound: self._play,
             Answer: self._of_caller,
             CreateBridge: self._create_bridge,
             Originate: self._originate,
@@ -217,16 +284,61 @@ class World:
     def _originate(self, command: Originate) -> Event:
         assert command.channel_id not in self.media, "a media leg is originated twice"
         self.media[command.channel_id] = True
-        self.tell(MediaLegArrived(command.channel_id))
+        if command.transport == "rtp":
+            assert command.port, "a leg over RTP is originated without a port of ours"
+        if command.transport != "websocket":  # whose channel is answered when we have connected
+            self.tell(MediaLegArrived(command.channel_id))
+        remote = Remote("127.0.0.1", 8088) if command.transport in CONNECTED else None
+        return MediaLegMade(command.channel_id, remote)
+
+    def _connect(self, command: ConnectMedia) -> Event:
+        channel = f"media-{command.media_uuid}"
+        if channel not in self.media:
+            return Failed(command, Why.REFUSED, "404")
+        if self.session.media is not None and self.session.media.transport == "websocket":
+            self.tell(MediaLegArrived(channel))
         return Performed(command)
+
+    def _dial(self, command: OriginateCaller) -> Event:
+        return Performed(command)
+
+    def callee_answers(self) -> None:
+        self.tell(CallerAnswered())
+
+    def _ring_person(self, command: OriginatePerson) -> Event:
+        assert not self.people, "somebody else is rung already"
+        self.people.add(command.channel_id)
+        return Performed(command)
+
+    def _remove_person(self, command: RemovePerson) -> Event:
+        self._remove(command.channel_id)
+        if command.channel_id not in self.people:
+            return Failed(command, Why.GONE, "Channel not found")
+        self.people.discard(command.channel_id)
+        self.where.pop(command.channel_id, None)
+        self.tell(PersonLeft(command.channel_id, "hung up"))
+        return Performed(command)
+
+    def _start_music(self, command: StartMusic) -> Event:
+        self.music = self.caller_here
+        return self._of_caller(command)
+
+    def _stop_music(self, command: StopMusic) -> Event:
+        self.music = False
+        return self._of_caller(command)
+
+    def _play(self, command: PlaySound) -> Event:
+        if self.caller_here:
+            self.tell(SoundEnded(command.playback_id))
+        return self._of_caller(command)
 
     def _join(self, command: Join) -> Event:
         if command.bridge_id not in self.bridges:
             return Failed(command, Why.NO_BRIDGE, "Bridge not found")
-        here = self.caller_here if command.channel_id == self.session.call_id else command.channel_id in self.media
-        if not here:
+        here = {*self.media, *self.people, *([self.session.call_id] if self.caller_here else [])}
+        if command.channel_id not in here:
             return Failed(command, Why.GONE, "Channel not found")
-        self.in_bridge.add(command.channel_id)
+        self.where[command.channel_id] = command.bridge_id
         return Performed(command)
 
     def _caller_out(self, command: Command) -> Event:
@@ -237,7 +349,7 @@ class World:
 
     def _remove_media(self, command: RemoveMedia) -> Event:
         self._remove(command.channel_id)
-        self.in_bridge.discard(command.channel_id)
+        self.where.pop(command.channel_id, None)
         if self.media.pop(command.channel_id, None) is None:
             return Failed(command, Why.GONE, "Channel not found")
         self.tell(MediaLegEnded(command.channel_id, "normal clearing"))
@@ -248,7 +360,10 @@ class World:
         if command.bridge_id not in self.bridges:
             return Failed(command, Why.GONE, "Bridge not found")
         self.bridges.discard(command.bridge_id)
-        self.tell(BridgeGone())
+        inside = {channel for channel, bridge in self.where.items() if bridge == command.bridge_id}
+        assert self.session.cause or not inside & set(self.media), "a bridge is taken from under the agent"
+        self.where = {channel: other for channel, other in self.where.items() if other != command.bridge_id}
+        self.tell(BridgeGone(command.bridge_id))
         return Performed(command)
 
     def _end_conversation(self, command: EndConversation) -> Event:

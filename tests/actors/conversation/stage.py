@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from actors.conversation import events as ev
-from actors.conversation.turns import Turns
+from actors.conversation.course import Course
+from actors.conversation.details import Details
+from actors.conversation.talk import Setting, Talk
 from config.agent import Agent
+from config.keeping import Outbound
 from config.schema import Turns as Rules
-from ipc.journal import Record
+from ipc.journal import ConsultSaid, Record
 from ipc.messages import WordAt
 
 MS = 1_000_000
@@ -44,9 +47,16 @@ class Stage:
     stt_ms: int = 30
     tts_ms: int = 20
     start_frames: int = 3
+    details: Details = field(default_factory=Details)
+    outbound: Outbound | None = None
+    """Of a call that we make."""
 
     def __post_init__(self) -> None:
-        self.machine = Turns(self.rules, self.start_frames, self.agent)
+        fill = self.details.fill
+        greeting = self.agent.outbound_greeting if self.outbound else ""
+        self.machine = Course(self.rules, self.start_frames, self.agent, greeting=greeting, fill=fill)
+        setting = Setting(self.rules, self.start_frames, self.agent, self.details, self.outbound)
+        self.talk = Talk(setting, self.machine)
         self.now_ms = 0
         self.frame = 0
         self.said: list[tuple[int, str, str]] = []
@@ -79,7 +89,7 @@ class Stage:
             self._listen()
 
     def feed(self, event: ev.Event) -> None:
-        for action in self.machine.handle(event, self.now_ms * MS):
+        for action in self.talk.handle(event, self.now_ms * MS):
             self.actions.append((self.now_ms, action))
             self._perform(action)
 
@@ -89,7 +99,7 @@ class Stage:
         played, first, _ = self._played.get(self._audible, (0, self.now_ms, 0))
         if played < ready:
             self._played[self._audible] = (min(played + FRAME, ready), first, self.now_ms)
-        for generation in self.machine.watched:
+        for generation in self.talk.watched:
             if generation in self._played:
                 samples, first, last = self._played[generation]
                 self.feed(ev.WirePlayed(generation, samples, first * MS, last * MS))
@@ -122,6 +132,9 @@ class Stage:
                 pass
 
     def _quote(self, record: Record) -> None:
+        if isinstance(record, ConsultSaid):
+            self.said.append((self.now_ms, f"{record.who} (consulting)", record.text))
+            return
         text = getattr(record, "heard", None)
         if text is None:
             text = getattr(record, "text", None)

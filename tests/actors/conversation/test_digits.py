@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.conversation.digits import PAUSE_NS, DigitEntry, told
+from actors.conversation.digits import LONGEST, PAUSE_NS, DigitEntry, told
 
 
 def test_keys_pressed_one_after_the_other_are_one_entry() -> None:
@@ -26,6 +26,16 @@ def test_taking_an_entry_begins_a_new_one() -> None:
     assert entry.digits == ""
     entry.press("2", 0)
     assert entry.take() == ("2", "pressed two")
+
+
+def test_a_flood_of_keys_is_one_entry_of_bounded_length_and_the_rest_is_counted() -> None:
+    entry = DigitEntry()
+    for number in range(10_000):
+        entry.press(str(number % 10), number)
+    assert (entry.dropped, entry.complete_ns) == (10_000 - LONGEST, 9_999 + PAUSE_NS)
+    digits, text = entry.take()
+    assert digits == ("0123456789" * 7)[:LONGEST] and text.count(" ") == LONGEST
+    assert (entry.digits, entry.dropped) == ("", 0)
 
 
 @pytest.mark.parametrize(

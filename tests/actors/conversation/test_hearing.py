@@ -237,3 +237,17 @@ def test_an_actor_that_does_not_answer_in_time_is_followed_by_the_next(
         assert cast[other(first)].got == [ATTEND, HEAR, FINISH]
 
     run(tmp_path, scene)
+
+
+def test_somebody_else_is_heard_with_a_grammar_of_their_own_and_also_by_a_successor(tmp_path: Path) -> None:
+    async def scene(cast: Cast, hearing: Hearing) -> None:
+        first = hearing.actor
+        await hearing.begin(1, 100)
+        await asyncio.gather(hearing.finish(1, 180), hearing.attend("#JSGF other;"))
+        grammars = [getattr(command, "grammar", "") for command in cast[first].got]
+        assert grammars == [ATTEND.grammar, "", "", "#JSGF other;"]
+        cast.dies(first)
+        await hearing.move("killed")
+        assert [attend.grammar for attend in cast[other(first)].all(Attend)] == ["#JSGF other;"]
+
+    run(tmp_path, scene)

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.conversation import events as ev
+from actors.conversation.course import Course
 from actors.conversation.events import HistoryLine
 from actors.conversation.resume import Past, past
 from actors.conversation.turns import Turns
@@ -11,14 +12,20 @@ from config.schema import Turns as Rules
 from ipc.journal import (
     AgentSaid,
     BargedIn,
+    CallAnswered,
     CallEnded,
+    CallerAway,
     CallerSaid,
     CallStarted,
+    Consulted,
+    ConsultSaid,
     DigitsPressed,
     EngineLost,
     NoiseIgnored,
     Noted,
+    ProviderLost,
     Record,
+    ToolRun,
     TurnTimed,
 )
 from tests.actors.conversation.stage import AGENT, MS, Stage
@@ -177,6 +184,49 @@ def test_at_every_moment_of_every_call_the_journal_knows_what_the_agent_knew(
         assert known.history.unanswered == told.unanswered, f"at {now} ms, after {stage.conversation}"
         turns = [record.turn for record in stage.records if isinstance(record, AgentSaid | CallerSaid)]
         assert max(turns, default=0) <= known.turn <= stage.machine.turn, "the successor's next turn has a new number"
+
+
+def test_what_the_caller_is_to_be_told_of_a_tool_is_known() -> None:
+    failed = ToolRun(at_ns=4, turn=1, name="transfer", arguments={}, outcome="failed: nobody there")
+    done = ToolRun(at_ns=4, turn=1, name="take_booking", arguments={}, outcome="done")
+    told = ToolRun(at_ns=4, turn=1, name="transfer", arguments={}, outcome="unreachable: BUSY")
+    known = after(caller("a person"), agent("Of course.", turn=1), done, told, failed)
+    assert lines(known)[2:] == [("tool", "failed: transfer: nobody there")]
+    machine = Course(Rules(), 3, AGENT, history=known.history, turn=known.turn)
+    asked = [action for action in machine.handle(ev.Started(), MS) if isinstance(action, ev.Ask)]
+    assert [action.lines[-1].who for action in asked] == ["tool"]
+
+
+def test_where_the_caller_is_and_who_is_being_asked_is_known() -> None:
+    ringing = Consulted(at_ns=4, destination="boss", state="ringing", reason="It is urgent.")
+    asking = Consulted(at_ns=5, destination="boss", state="asking")
+    ended = Consulted(at_ns=6, destination="boss", state="ended", reason="declined")
+    assert (after(ringing).consult, after(ringing).reason) == (ringing, "It is urgent.")
+    assert (after(ringing, asking).consult, after(ringing, asking).reason) == (asking, "It is urgent.")
+    assert after(ringing, asking, ended).consult is None
+    assert not after(caller("hello")).away
+    assert after(CallerAway(at_ns=4, away=True)).away
+    assert not after(CallerAway(at_ns=4, away=True), CallerAway(at_ns=5, away=False)).away
+    assert after(CallAnswered(at_ns=4, by="person", after_ms=900)).answered
+
+
+def test_what_was_said_to_a_person_is_no_part_of_the_conversation() -> None:
+    known = after(caller("hello"), ConsultSaid(at_ns=4, who="person", text="no"))
+    assert (lines(known), known.history.unanswered) == ([], "hello")
+
+
+def test_a_call_that_a_provider_has_lost_is_a_pipelines() -> None:
+    lost = ProviderLost(at_ns=4, provider="speaker", reason="", pipeline="embedded", engines={"stt": "pocketsphinx"})
+    known = after(caller("hello"), lost)
+    assert (known.started.provider, known.started.pipeline) == ("", "embedded")
+
+
+def test_who_had_put_us_on_hold_is_left_alone_by_a_successor_and_answered_when_they_are_back() -> None:
+    known = after(agent("Good morning."), caller("are you open"), CallerAway(at_ns=4, away=True))
+    machine = Course(Rules(), 3, AGENT, history=known.history, turn=known.turn, away=known.away)
+    assert machine.handle(ev.Started(), MS) == []
+    asked = [action for action in machine.handle(ev.Held(False), 2 * MS) if isinstance(action, ev.Ask)]
+    assert [action.lines[-1].text for action in asked] == ["are you open"]
 
 
 def test_a_successor_answers_what_was_left_open_with_the_whole_history() -> None:

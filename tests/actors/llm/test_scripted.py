@@ -13,7 +13,7 @@ DESK = """\
 name: desk
 greeting: Hello, this is the desk.
 not_understood: ["Pardon?", "Sorry?"]
-tools: [hang_up, transfer, take_booking]
+tools: [hang_up, transfer, take_booking, set_result]
 transfers: [person]
 script:
   slots:
@@ -27,6 +27,14 @@ script:
     hours:
       heard: (what|when) are your hours
       reply: [Nine to five., "As I said, nine to five."]
+    late:
+      heard: i am late today
+      reply: [Thank you.]
+      result: {outcome: late}
+    early:
+      heard: please tell the doctor that my train arrives earlier {day}
+      result: {day: "{day}"}
+      tool: {name: transfer, arguments: {destination: person, reason: "{day}"}}
     weekend:
       during: booking
       heard: "[on] (saturday|sunday)"
@@ -73,7 +81,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> ScriptedLlm:
 
 def answer(engine: ScriptedLlm, lines: list[Line], agent: str = "desk") -> tuple[str, list[ToolCall]]:
     async def collect() -> list[Token | ToolCall]:
-        prompt = Prompt(agent, "", tuple(lines), ("hang_up", "transfer", "take_booking"))
+        prompt = Prompt(agent, "", tuple(lines), ("hang_up", "transfer", "take_booking", "set_result"))
         return [part async for part in engine.generate(prompt)]
 
     parts = asyncio.run(collect())
@@ -102,6 +110,16 @@ CONVERSATIONS = [
             ("on friday", "Friday, when?"),
             ("at nine", "Friday at nine, right?"),
             ("yes", "Done, Friday at nine. [take_booking Friday, nine]"),
+        ],
+    ),
+    (
+        "the dialplan is told, also where nothing else is done, and before anything else is",
+        [
+            ("i am late today", "Thank you. [set_result late]"),
+            (
+                "please tell the doctor that my train arrives earlier friday",
+                " [set_result Friday] [transfer person Friday]",
+            ),
         ],
     ),
     (

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import json
+import ssl
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
@@ -45,12 +46,13 @@ def credentials(asterisk: Asterisk) -> dict[str, str]:
 class Client:
     """events: all that came, in order; session: for requests that the methods here are too polite for"""
 
-    def __init__(self, asterisk: Asterisk, app: str = APP, **query: str) -> None:
+    def __init__(self, asterisk: Asterisk, app: str = APP, tls: ssl.SSLContext | None = None, **query: str) -> None:
         self.events: list[Event] = []
         self.closed = asyncio.Event()
         self._asterisk = asterisk
         self._query = {"app": app, **query}
-        self.session = aiohttp.ClientSession(headers=credentials(asterisk))
+        connector = None if tls is None else aiohttp.TCPConnector(ssl=tls)
+        self.session = aiohttp.ClientSession(headers=credentials(asterisk), connector=connector)
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()

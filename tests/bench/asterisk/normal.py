@@ -10,13 +10,15 @@ import re
 from functools import partial
 from typing import Any
 
+EPOCH = re.compile(r"^\d{10}$")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+\d{4}$")
 COUNTED = (
     ("channel", re.compile(r"\b\d{10}\.\d+\b")),
     ("uuid", re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")),
-    ("attendant", re.compile(r"(?<=/ARI-)[0-9a-f]{8}")),
-    ("local", re.compile(r"(?<=@inbound-)[0-9a-f]{8}")),
-    ("phone", re.compile(r"(?<=PJSIP/caller-)[0-9a-f]{8}")),
+    ("attendant", re.compile(r"(?:(?<=/ARI-)|(?<=/ARI_MOH-))[0-9a-f]{8}")),
+    ("snoop", re.compile(r"(?<=>-)[0-9a-f]{8}")),
+    ("local", re.compile(r"(?:(?<=@inbound-)|(?<=@people-))[0-9a-f]{8}")),
+    ("phone", re.compile(r"(?:(?<=PJSIP/caller-)|(?<=PJSIP/human-))[0-9a-f]{8}")),
     ("pointer", re.compile(r"\b0x[0-9a-f]{10,16}\b")),
     ("call", re.compile(r"^[0-9a-f]{16}$")),
 )
@@ -39,8 +41,8 @@ class Normal:
         if isinstance(value, list):
             items = [self.value(item) for item in value]
             return sorted(items) if key in UNORDERED else items
-        if key == "duration":
-            return "<duration>"
+        if key in ("duration", "description"):
+            return f"<{key}>"
         return self._text(value, key) if isinstance(value, str) else value
 
     def _text(self, text: str, key: str) -> str:
@@ -49,6 +51,8 @@ class Normal:
             return "<time>"
         if key == "UNICASTRTP_LOCAL_PORT":
             return "<port>"
+        if EPOCH.match(text):
+            return "<epoch>"
         for given, name in self._replace.items():
             text = text.replace(given, name)
         for kind, pattern in COUNTED:

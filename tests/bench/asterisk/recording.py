@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[2] / "recordings" / "asterisk-22"
 # Lines further apart than this have nothing to do with each other: the client slept in between.
 PAUSE_S = 0.25
 # Events that nobody's doing causes: the client waits for them.
-BY_THEMSELVES = frozenset({"PlaybackFinished"})
+BY_THEMSELVES = frozenset({"PlaybackFinished", "ChannelDialplan"})
 
 Line = dict[str, Any]
 
@@ -26,10 +26,12 @@ Line = dict[str, Any]
 class Step:
     """One thing that the client or the caller did.
 
-    what:   a `rest` or `audiosocket.tx` line's kind, or "dial", "hang up", "press", "second client", "close", "open"
+    what:   the kind of a line that the client or a called phone ("human") has written, or "dial", "hang up", "press",
+            "holds", "resumes", "second client", "close", "open"
     line:   the recorded line
     events: how many events must have come before, on all event connections together
     sounds: how many frames of sound must have come before on the media connection, or as RTP
+    texts:  how many events must have come before on a media WebSocket
     needs:  the channel that must be in Stasis before
     """
 
@@ -37,6 +39,7 @@ class Step:
     line: Line
     events: int
     sounds: int = 0
+    texts: int = 0
     needs: str = ""
 
 
@@ -61,7 +64,7 @@ def load(path: Path) -> Recording:
 
 
 def script(lines: list[Line]) -> list[Step]:
-    caller = next(line["body"]["channel"]["id"] for line in lines if line["kind"] == "event")
+    caller = next((line["body"]["channel"]["id"] for line in lines if "channel" in line.get("body", {})), "")
     started = {line["body"]["channel"]["id"] for line in lines if line.get("body", {}).get("type") == "StasisStart"}
     steps: list[Step] = []
     seen = Seen()
@@ -74,8 +77,9 @@ def script(lines: list[Line]) -> list[Step]:
             continue  # the end of the recording
         hung_up = hung_up or what == "hang up" or line.get("path") == f"/channels/{caller}"
         if what:
-            steps.append(Step(what, line, seen.events_settled, seen.sounds_settled, needed(line, started)))
-        if what == "open" and len(steps) == 1:
+            needs = needed(line, started)
+            steps.append(Step(what, line, seen.events_settled, seen.sounds_settled, seen.texts_settled, needs))
+        if what == "open" and len(steps) == 1 and caller:
             steps.append(Step("dial", line, 0))
         seen.count(line, paused)
     return steps
@@ -87,6 +91,7 @@ class Seen:
     def __init__(self) -> None:
         self.events = self.events_settled = 0
         self.sounds = self.sounds_settled = 0
+        self.texts = self.texts_settled = 0
         self._before_s = 0.0
 
     def line(self, line: Line) -> bool:
@@ -94,7 +99,7 @@ class Seen:
         paused = bool(line["t"] - self._before_s > PAUSE_S)
         self._before_s = line["t"]
         if paused:
-            self.events_settled, self.sounds_settled = self.events, self.sounds
+            self.events_settled, self.sounds_settled, self.texts_settled = self.events, self.sounds, self.texts
         return paused
 
     def count(self, line: Line, paused: bool) -> None:
@@ -102,6 +107,9 @@ class Seen:
             self.events += 1
             if paused and line["body"]["type"] in BY_THEMSELVES:
                 self.events_settled = self.events
+        elif line["kind"] == "media.rx":
+            self.texts += line["opcode"] == "text"
+            self.sounds += line["opcode"] == "binary"
         elif line["kind"] == "rtp.rx" or int(line.get("frame_kind", "0"), 16) >= 0x10:
             self.sounds += 1
 
@@ -118,8 +126,10 @@ def callers_doing(caller: str, line: Line, hung_up: bool) -> str:
 def clients_doing(line: Line) -> str:
     """What the client did in that line, "" if it only watched."""
     kind = line["kind"]
-    if kind in ("rest", "audiosocket.tx"):
+    if kind in ("rest", "audiosocket.tx", "media.connect", "media.tx", "media.refused", "human"):
         return str(kind)
+    if kind == "caller":
+        return str(line["what"])
     if kind == "note":
         if "second client" in line["what"]:
             return "second client"

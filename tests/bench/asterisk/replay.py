@@ -12,16 +12,27 @@ from typing import Any
 
 import aiohttp
 
-from bench.asterisk import Answer, Asterisk, Dialplan, NoOp, Phone, Stasis, Wait
+from bench.asterisk import Answer, Asterisk, Busy, Dialplan, Hangup, NoOp, Phone, Playback, Ringing, Stasis, Wait
 from bench.asterisk.sounds import tone
 from tests.bench.asterisk.client import credentials
+from tests.bench.asterisk.media_client import MediaClient
 from tests.bench.asterisk.media_server import MediaServer
 from tests.bench.asterisk.recording import Line, Recording, Step
 
 APP = "asterisk-ai-voice-agent"
 # The dialplan that the recordings show: a line before Stasis, and a human at 1002.
-DIALPLAN: Dialplan = {"inbound": {"1000": [NoOp(), Stasis(APP)], "1002": [Answer(), Wait(30)]}}
-SOUNDS = {"/var/spool/agent/tone": tone(440, 0.5)}
+DIALPLAN: Dialplan = {
+    "inbound": {"1000": [NoOp(), Stasis(APP)], "1002": [Answer(), Wait(30)]},
+    "people": {
+        "100": [Answer(), Wait(5)],
+        "101": [Ringing(), Wait(60), Hangup(19)],
+        "102": [Busy(2), Hangup(17)],
+        "104": [Ringing(), Wait(3), Answer(), Playback("demo-congrats"), Hangup()],
+    },
+}
+SOUNDS = {"/var/spool/agent/tone": tone(440, 0.5), "demo-congrats": tone(500, 20.0)}
+# What the phone PJSIP/human does with the next call, by the recorder's words: a cause to refuse it with, 0 = it rings.
+HUMAN = {"rings": 0, "busy": 17, "declines": 21, "does not exist": 1, "congestion": 34, "unavailable": 19}
 DEADLINE_S = 5.0
 TERMINATE = b"\x00\x00\x00"
 # What the recorder wrote to the media connection, by its own description of it.
@@ -59,7 +70,13 @@ class Replay:
         self.packets: list[bytes] = []
         self.connections: list[EventConnection] = []
         self.replies: list[tuple[Line, int, Any]] = []
+        self.websockets: list[MediaClient] = []
+        self.refused: list[int] = []
+        self.human: Phone | None = None
         self.asterisk = Asterisk(DIALPLAN, sounds=SOUNDS)
+        self.asterisk.register("caller")
+        self.station = self.asterisk.register("human")
+        self.station.context = "people"
         self.phone: Phone | None = None
         self._changed = asyncio.Condition()
         self._session: aiohttp.ClientSession | None = None
@@ -86,6 +103,8 @@ class Replay:
             for _ in range(3):
                 await (await self._session.get(f"{self.asterisk.url}/asterisk/ping")).read()
             hearing.cancel()
+            for websocket in self.websockets:
+                await websocket.stop()
             for connection in self.connections:
                 connection.reader.cancel()
                 await connection.socket.close()
@@ -96,8 +115,14 @@ class Replay:
 
     async def _wait(self, step: Step) -> None:
         await self._until(lambda: len(self.events) >= step.events, f"{step.events} events before {step.line}")
-        async with asyncio.timeout(DEADLINE_S), self.media.changed:
-            await self.media.changed.wait_for(lambda: self.media.sounds() + len(self.packets) >= step.sounds)
+        async with asyncio.timeout(DEADLINE_S):
+            if self.websockets:
+                *before, last = self.websockets
+                await last.told(step.texts - sum(len(other.texts) for other in before))
+                await last.heard(step.sounds - sum(min(3, len(other.sounds)) for other in before))
+            else:
+                async with self.media.changed:
+                    await self.media.changed.wait_for(lambda: self.media.sounds() + len(self.packets) >= step.sounds)
         if step.needs:
             await self._until(lambda: self._is_in_stasis(step.needs), f"{step.needs} in Stasis")
 
@@ -138,6 +163,12 @@ class Replay:
             "audiosocket.tx": self._write,
             "hang up": self._hang_up,
             "press": self._press,
+            "holds": self._hold,
+            "resumes": self._resume,
+            "human": self._human,
+            "media.connect": self._connect,
+            "media.refused": self._refused,
+            "media.tx": self._tell,
         }
         clock = self.asterisk.exchange.plane.clock
         if self._human_joins(step):
@@ -168,6 +199,52 @@ class Replay:
         assert self.phone is not None
         body = step.line["body"]
         await self.phone.press(body["digit"], body["duration_ms"])
+
+    async def _hold(self, step: Step) -> None:
+        assert self.phone is not None
+        self.phone.hold()
+
+    async def _resume(self, step: Step) -> None:
+        assert self.phone is not None
+        self.phone.resume()
+
+    async def _human(self, step: Step) -> None:
+        what = step.line["what"]
+        if what == "answers":
+            self.human = await asyncio.wait_for(self.station.calls.get(), DEADLINE_S)
+            self.human.pick_up()
+        elif what == "hangs up":
+            assert self.human is not None
+            self.human.hang_up()
+        else:
+            self.station.refuses_with = HUMAN[what]
+
+    # -- the agent's side of chan_websocket -------------------------------------------------------------------------
+
+    def _media_url(self, step: Step) -> str:
+        return f"ws://127.0.0.1:{self.asterisk.port}{self._ours(step.line['path'])}"
+
+    async def _connect(self, step: Step) -> None:
+        assert self._session is not None
+        self.websockets.append(await MediaClient.connect(self._session, self._media_url(step)))
+
+    async def _refused(self, step: Step) -> None:
+        assert self._session is not None
+        try:
+            await self._session.ws_connect(self._media_url(step))
+        except aiohttp.WSServerHandshakeError as error:
+            self.refused.append(error.status)
+
+    async def _tell(self, step: Step) -> None:
+        line, websocket = step.line, self.websockets[-1]
+        if line["opcode"] == "text":
+            await websocket.socket.send_str(line["text"])
+        elif line["opcode"] == "binary":
+            await websocket.socket.send_bytes(bytes(line["length"]))
+        elif line["opcode"] == "close":
+            await websocket.socket.close()
+        else:
+            websocket.reset()
 
     async def _open(self, step: Step) -> None:
         assert self._session is not None
@@ -205,13 +282,15 @@ class Replay:
         path = self._ours(line["path"])
         params = {name: self._ours(value) for name, value in line["params"].items()}
         url = f"{self.asterisk.url}{path}"
-        async with self._session.request(line["method"], url, params=params) as response:
+        asked = {"json": json.loads(self._ours(json.dumps(line["request"])))} if line["request"] is not None else {}
+        async with self._session.request(line["method"], url, params=params, **asked) as response:
             text = await response.text()
         body = json.loads(text) if text else None
         self.replies.append((line, response.status, body))
         recorded = line["response"]
         if isinstance(recorded, dict) and isinstance(body, dict) and "id" in recorded and "id" in body:
             self._ids[recorded["id"]] = body["id"]
+            self._ids |= dict(zip(connections(recorded), connections(body), strict=False))
 
     def _ours(self, text: str) -> str:
         for theirs, ours in self.addresses().items():
@@ -229,3 +308,9 @@ class Replay:
             self.packets.append(await asyncio.get_running_loop().sock_recv(self.rtp, 4096))
             async with self.media.changed:
                 self.media.changed.notify_all()
+
+
+def connections(body: Line) -> list[str]:
+    """The id for the media WebSocket that an externalMedia reply names, if it does."""
+    found = body.get("channelvars", {}).get("MEDIA_WEBSOCKET_CONNECTION_ID")
+    return [] if found is None else [found]

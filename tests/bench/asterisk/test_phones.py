@@ -202,7 +202,8 @@ async def test_a_registered_phone_rings_and_is_picked_up() -> None:
         alice = asterisk.register("alice")
         await client.post("/channels/c", endpoint="PJSIP/alice", app=APP, appArgs="transfer,x", callerId="Bot <100>")
         phone = await within(alice.calls.get())
-        assert (await client.event("Dial", dialstatus="RINGING"))["peer"]["state"] == "Ringing"
+        await client.event("Dial", dialstatus="RINGING")
+        assert (await client.event("ChannelStateChange", channel="c"))["channel"]["state"] == "Ringing"
         phone.pick_up()
         await client.event("Dial", dialstatus="ANSWER")
         start = await client.event("StasisStart", channel="c")
@@ -221,11 +222,11 @@ async def test_a_registered_phone_may_refuse_or_let_it_ring() -> None:
         await client.event("Dial", dialstatus="BUSY")
         assert (await client.event("ChannelDestroyed", channel="c"))["cause_txt"] == "User busy"
         await client.post("/channels/d", endpoint="PJSIP/alice", app=APP, timeout="1")
-        await client.event("Dial", dialstatus="NOANSWER")
         await client.event("ChannelDestroyed", channel="d", cause=19)
         await client.post("/channels/e", endpoint="PJSIP/alice", app=APP)
         await client.event("Dial", dialstatus="RINGING")
         await client.delete("/channels/e")
+        await client.event("Dial", dialstatus="NOANSWER")
         await client.event("ChannelDestroyed", channel="e", cause=16)
 
 

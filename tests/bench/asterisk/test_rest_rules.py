@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench.asterisk import Answer, Asterisk, Dialplan, NoOp, Stasis, Wait
 from tests.bench.asterisk.client import APP, Client, in_loop, within
+from tests.bench.asterisk.media_server import MediaServer
 
 DIALPLAN: Dialplan = {
     "inbound": {"1000": [Stasis(APP)], "1002": [Answer(), Wait(30)]},
@@ -167,6 +169,18 @@ async def test_an_outbound_channel_that_nobody_answered_is_in_no_state_for_comma
         assert status == 409
         status, _ = await client.request("POST", f"/bridges/{await client.bridged()}/addChannel", channel="c")
         assert status == 422
+
+
+@in_loop
+async def test_an_id_is_taken_while_its_channel_is_still_connecting() -> None:
+    async with Asterisk(DIALPLAN) as asterisk, Client(asterisk) as client, MediaServer() as media:
+        endpoint = f"AudioSocket/{media.address}/40325ec2-5efd-4bd3-805f-53576e581d13"
+        both = (client.request("POST", "/channels/c", endpoint=endpoint, app=APP, formats="slin") for _ in range(2))
+        assert sorted(status for status, _ in await asyncio.gather(*both)) == [200, 409]
+        await client.event("StasisStart", channel="c")
+        await client.delete("/channels/c")
+        await client.event("ChannelDestroyed", channel="c")
+        assert asterisk.channels == []
 
 
 @in_loop

@@ -70,7 +70,7 @@ async def test_audiosocket_without_a_format_is_refused() -> None:
         assert (status, reply["message"][:9]) == (400, "stand-in:")
 
 
-@pytest.mark.parametrize("path", ["/channels/c/snoop", "/channels/create", "/channels/c/redirect"])
+@pytest.mark.parametrize("path", ["/channels/c/dial", "/channels/create", "/channels/c/transfer_progress"])
 @in_loop
 async def test_what_asterisk_has_and_the_stand_in_lacks_is_answered_501(path: str) -> None:
     async with Asterisk(DIALPLAN) as asterisk, Client(asterisk) as client:
