@@ -3,10 +3,10 @@
 The whole system beside the stand-in Asterisk, in which phones dial at a rate; each call is answered by the provider
 `loopback`. From StasisStart (sent by the stand-in) to the moment at which both legs are in the bridge, less all time in
 which Asterisk had the ball: while it worked on a request of that call, and from the answer to the originate until the
-media leg's StasisStart was sent. What is left is ours: call-control, supervisor, conversation, and the ways between. Two
-requests that Asterisk works on at the same time count once.
+media leg's StasisStart was sent. What is left is ours: call-control, supervisor, conversation, and the ways between.
+Two requests that Asterisk works on at the same time count once.
 
-At the end everybody hangs up, and nothing may be left: channels, bridges, sockets, rings, processes' descriptors, files.
+At the end everybody hangs up, and nothing may be left: channels, bridges, sockets, rings, descriptors.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from supervisor.instance import segment_prefix
 GOAL_MS = 100.0
 """p99 of our own time."""
 SETTLE_S = 20.0
+WARM_UP = 5
+"""Calls before those that are measured."""
 
 Span = tuple[int, int]
 
@@ -63,30 +65,28 @@ def covered(spans: list[Span], begin: int, end: int) -> int:
 
 
 class Watch:
-    """Listens to the stand-in: requests with their times, and events as they are sent."""
+    """A `bench.asterisk.exchange.Watcher`."""
 
     def __init__(self, asterisk: Asterisk) -> None:
         self.setups: dict[str, Setup] = {}
         self._calls_of_legs: dict[str, str] = {}
         self._made: dict[str, int] = {}
         """When the originate of a media leg was answered."""
-        asterisk.watch(self._request, self._event)
+        asterisk.watch(self)
 
-    def _event(self, kind: str, channel_id: str, at_ns: int) -> None:
-        if kind != "StasisStart":
-            return
+    def entered(self, channel_id: str, sent_ns: int) -> None:
         call = self._calls_of_legs.get(channel_id)
         if call is None:
-            self.setups[channel_id] = Setup(at_ns)
-        elif (made := self._made.get(channel_id)) is not None and made < at_ns:
-            self.setups[call].spans.append((made, at_ns))
+            self.setups[channel_id] = Setup(sent_ns)
+        elif (made := self._made.get(channel_id)) is not None and made < sent_ns:
+            self.setups[call].spans.append((made, sent_ns))
 
-    def _request(self, method: str, path: str, query: dict[str, str], received_ns: int, answered_ns: int) -> None:
-        if path == "/channels":
+    def request(self, method: str, path: str, query: dict[str, str], received_ns: int, answered_ns: int) -> None:
+        if path == "channels":
             call, leg = query.get("appArgs", "").partition(",")[2], query.get("channelId", "")
             self._calls_of_legs[leg], self._made[leg] = call, answered_ns
         else:
-            thing = path.split("/")[2]
+            thing = path.split("/")[1] if "/" in path else ""
             call = self._calls_of_legs.get(thing, thing.removeprefix("call-"))
         setup = self.setups.get(call)
         if setup is None or setup.joined:
@@ -101,6 +101,8 @@ async def measure(calls: int, rate: float) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="ringmaster-setup-") as folder:
         setting = Setting(calls=calls, dense=25, warm=4)
         async with venue(setting, Path(folder)) as place:
+            # The first calls open what is kept for all: connections between actors, and to Asterisk.
+            await place.hang_up(await place.calls(WARM_UP))
             before = descriptors(place)
             watch = Watch(place.asterisk)
             made = await place.calls(calls, each_s=1 / rate)

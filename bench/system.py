@@ -24,8 +24,7 @@ from typing import Any, Self
 
 import yaml
 
-from bench.asterisk import Asterisk
-from bench.asterisk.dialplan import Dialplan, Hangup, NoOp, Stasis
+from bench.asterisk import Asterisk, Dialplan, Hangup, NoOp, Stasis
 from config.load import SHIPPED
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.orders import Status, SystemStatus

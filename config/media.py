@@ -71,9 +71,9 @@ class Streaming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """So many starvations within 30 s, and what follows of this call is played from files, each reply once it is
     complete (or `file_chunk_ms` of it are)."""
     file_fallback: bool = True
-    """Whether a call that starves goes over to files. They need `media_directory`, Asterisk's link to it, and its
-    module res_stasis_snoop; where one is missing, the call is streamed on. `downstream_mode: file` uses them for every
-    call from the start."""
+    """Whether a call that starves goes over to files. They need `media_directory`, Asterisk's link to it, its module
+    res_stasis_snoop, and a call over ARI by another transport than `rtp`; where one is missing, the call is streamed
+    on. `downstream_mode: file` uses them for every call from the start."""
     file_chunk_ms: Annotated[int, Meta(ge=500, le=60_000)] = 8000
     """The longest file: a longer reply is played in several."""
     media_directory: Name = "/mnt/asterisk_media/ai-generated"

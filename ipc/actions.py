@@ -118,6 +118,14 @@ class CallAnswered(Message, frozen=True):
     call_id: str
 
 
+class KeyPressed(Message, frozen=True):
+    """Note: whoever hears the agent has pressed a key, on a line that does not carry keys beside the audio (RTP, or an
+    Asterisk too old). Where it does, they come through the ear, in order with the words."""
+
+    call_id: str
+    digit: str
+
+
 class CallHeld(Message, frozen=True):
     """Note: the caller has put us on hold with their telephone, or is back."""
 

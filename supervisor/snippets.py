@@ -258,6 +258,7 @@ class Snippets:
                 "; /etc/asterisk/musiconhold.conf; then: asterisk -rx 'moh reload'",
                 f"[{self._settings.transfers.music_class or 'default'}]",
                 "mode = files",
+                "; In Asterisk's data directory (/var/lib/asterisk). While it is empty there is no music.",
                 "directory = moh",
                 "",
             ]

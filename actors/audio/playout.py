@@ -75,7 +75,6 @@ class Playout:
         self._call_id = call_id
         self._rate = rings.rate
         self._frame = rings.payload
-        self._directory = streaming.media_directory
         self._spool = Spool(streaming.media_directory, rings.rate, call_id)
         self._airing = Airing(rings.rate)
         self._gathered: list[bytes] = []
@@ -111,9 +110,7 @@ class Playout:
         """Asterisk's word on one of the files."""
         self._note_heard(self._airing.note(message, now_ns), now_ns)
         if message.state == "failed" and self._mode is Mode.FILES:
-            self._give_up_files(
-                f"{message.playback_id} was not played; Asterisk's sounds need a link to {self._directory}"
-            )
+            self._give_up_files(f"{message.playback_id} was not played, and call-control has logged why")
 
     # -- calls that have trouble, or are played from files
 

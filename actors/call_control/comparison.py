@@ -27,7 +27,7 @@ from actors.call_control.events import (
     PersonLeft,
 )
 from actors.call_control.files import is_voice_channel
-from actors.call_control.kept import Kept
+from actors.call_control.kept import Kept, with_values
 from actors.call_control.moves import GONE, THERE
 from actors.call_control.resumption import as_made, resumed
 from actors.call_control.sessions import (
@@ -154,8 +154,8 @@ def compare(
     open_calls = {call.call_id: call for call in found.calls}
     anew: set[str] = set()
     for call_id, last in stored.items():
-        session = _known_by(last.session, callers.get(call_id))
-        again = resumed(Kept(session, last.waiting), missed(as_made(session), found), call_id in open_calls, now)
+        last = _known_by(last, callers.get(call_id))
+        again = resumed(last, missed(as_made(last.session), found), call_id in open_calls, now)
         verdicts.append(Adopt(*again.parts))
         anew |= {call_id} if again.anew else set()
     if not found.alone:
@@ -180,12 +180,16 @@ def compare(
     return verdicts + _orphans(found, before, store, verdicts)
 
 
-def _known_by(session: Session, caller: Channel | None) -> Session:
+def _known_by(kept: Kept, caller: Channel | None) -> Kept:
     """With number and name as Asterisk has them: they may be left out of what is kept (`history.redact`)."""
+    session = kept.session
     if caller is None or session.outbound is not None:
-        return session
-    number = caller.caller.number or session.caller_number
-    return msgspec.structs.replace(session, caller_number=number, caller_name=caller.caller.name or session.caller_name)
+        return kept
+    values = {
+        "caller_number": caller.caller.number or session.caller_number,
+        "caller_name": caller.caller.name or session.caller_name,
+    }
+    return Kept(with_values(session, values), tuple(with_values(command, values) for command in kept.waiting))
 
 
 def missed(session: Session, found: Found) -> Sequence[Event]:

@@ -52,7 +52,7 @@ from actors.call_control.files import FilePlayer, is_voice_channel
 from actors.call_control.hands import SUPERVISOR, Hands
 from actors.call_control.requests import Requests, place
 from actors.call_control.rules import SOUND_PREFIX
-from actors.call_control.sessions import Session, Stage, is_own_channel, is_person_channel
+from actors.call_control.sessions import Session, Stage, is_media_channel, is_own_channel, is_person_channel
 from actors.call_control.store import Store
 from actors.call_control.unreached import unreached
 from config.schema import Settings
@@ -109,6 +109,8 @@ class CallControl:
         """About the call history."""
         self._compare_now = asyncio.Event()
         self._ended_meanwhile: set[str] = set()
+        self._dialled: dict[str, str] = {}
+        """What became of the dialling of channels that we have made."""
 
     async def start(self) -> None:
         """Takes commands and events from now on; Asterisk may come later."""
@@ -178,7 +180,9 @@ class CallControl:
             case "StasisEnd" | "ChannelDestroyed" | "ChannelHangupRequest" if channel is not None:
                 self._channel_ended(event, channel)
             case "ChannelDtmfReceived" if channel is not None:
-                self.calls.tell(self._call_id(channel.id), DigitPressed(event.digit))
+                self._digit(channel, event.digit)
+            case "Dial" if event.peer is not None and event.dialstatus:
+                self._dial_status(event.peer.id, event.dialstatus)
             case "ChannelHold" | "ChannelUnhold" if channel is not None:
                 self.calls.tell(self._call_id(channel.id), CallerHeld(event.type == "ChannelHold"))
             case "BridgeDestroyed" if event.bridge is not None:
@@ -189,6 +193,17 @@ class CallControl:
                 self._playback(event, event.playback.id)
             case "ApplicationReplaced":
                 await self.stream.stand_aside()
+
+    def _digit(self, channel: Channel, digit: str) -> None:
+        session = self._session(channel.id)
+        if session is not None and not is_media_channel(channel.id):
+            person = channel.id if is_person_channel(channel.id) else ""
+            self.calls.tell(session.call_id, DigitPressed(digit, person))
+
+    def _dial_status(self, channel_id: str, status: str) -> None:
+        """A Local channel ends without a cause where its other half says busy: the status tells."""
+        if self._session(channel_id) is not None:
+            self._dialled[channel_id] = status
 
     def _call_id(self, channel_id: str) -> str:
         return self.prefix + channel_id
@@ -218,11 +233,14 @@ class CallControl:
     def _channel_ended(self, event: AriEvent, channel: Channel) -> None:
         cause = event.cause_txt or (f"cause {event.cause}" if event.cause else "no cause given")
         session = self._session(channel.id)
+        status = self._dialled.get(channel.id, "")
+        if event.type == "ChannelDestroyed":
+            self._dialled.pop(channel.id, None)
         if is_own_channel(channel.id):
             if session is None or event.type == "ChannelHangupRequest":
                 return
             if is_person_channel(channel.id):
-                self.calls.tell(session.call_id, PersonLeft(channel.id, unreached(event.cause, cause)))
+                self.calls.tell(session.call_id, PersonLeft(channel.id, unreached(event.cause, cause, status)))
             else:
                 self.calls.tell(session.call_id, MediaLegEnded(channel.id, cause))
             return
@@ -231,7 +249,7 @@ class CallControl:
         self.calls.forget_successor(call_id)
         if session is not None and session.stage is Stage.DIALLING:
             if event.type == "ChannelDestroyed":  # it has the cause; a request to hang up has not
-                self.calls.tell(call_id, CallerLeft(f"not answered: {unreached(event.cause, cause)}"))
+                self.calls.tell(call_id, CallerLeft(f"not answered: {unreached(event.cause, cause, status)}"))
             return
         # Who goes on in the dialplan leaves our application without a word of a hang-up before.
         hung_up = event.type != "StasisEnd"
@@ -363,7 +381,7 @@ class CallControl:
     async def _file_ready(self, sender: str, note: FileReady) -> None:
         session = self.calls.store.get(note.call_id)
         if session is not None:
-            self.files.ready(note, session.media.channel_id if session.media else "")
+            self.files.ready(note, session.media)
 
     def _number_changed(self, calls: int) -> None:
         self._tell_number(calls)

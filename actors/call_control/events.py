@@ -149,6 +149,8 @@ class SoundEnded(Event, frozen=True):
 
 class DigitPressed(Event, frozen=True):
     digit: str
+    channel_id: str = ""
+    """Of the person who is asked to take the call; "" for the caller."""
 
 
 # -- from the supervisor -----------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ A file is played into the media leg, as if it had come over the media connection
 there (`snoop`, `whisper=in`). Played on the bridge, everybody in it hears the file, and so does our end of the media
 leg: the agent would take itself for a caller who interrupts (tried with Asterisk 22.11: a tone was as loud there as at
 the caller's; whispered, the caller heard the same, and our end nothing). That channel is made for a call's first file,
-and ends with the media leg by itself.
+and ends with the media leg by itself. Over RTP it cannot be done: from the first whisper on, nothing at all of a
+UnicastRTP channel reached the caller any more (22.11 again, mu-law). Over AudioSocket (8000 and 16,000 Hz) and a
+WebSocket it can.
 
 The files are `<directory>/<playback id>.sln` or `.sln16`, made by the call's audio actor (`actors.audio.spool`). They
 are deleted here: when Asterisk is done with them, when the call ends, and by age, for those that a predecessor or a
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from actors.call_control.ari import AriError, AriEvent, Broken, Channel, Conflict
+from actors.call_control.sessions import MediaLeg
 from config.media import Streaming
 from ipc.messages import FileHeard, FileReady, FilesDropped, Message
 
@@ -100,8 +103,9 @@ class FilePlayer:
 
     # -- from the audio actors
 
-    def ready(self, message: FileReady, media_channel: str) -> None:
-        """Plays this file after those before it, into the call's media leg; "" for a call that has none in Asterisk."""
+    def ready(self, message: FileReady, leg: MediaLeg | None) -> None:
+        """Plays this file after those before it, into the media leg. A call straight from the dialplan has none."""
+        media_channel = leg.channel_id if leg is not None and leg.transport != "rtp" else ""
         name = message.playback_id
         if not _OURS.fullmatch(name):
             log.error("call %s: %r is no name of a file of ours, it is not played", message.call_id, name)
@@ -169,9 +173,16 @@ class FilePlayer:
         elif event.type == "PlaybackFinished":
             self._forget(playback.id)
             self._delete(playback.id)
-            if call_id is not None:
-                # Asterisk calls a file that it cannot find, or not decode, `failed`; and a stopped one `done`.
-                self._say(call_id, playback.id, "failed" if playback.state == "failed" else "done")
+            if call_id is None:
+                return
+            # A stopped one is `done`, too.
+            if playback.state == "failed":
+                log.error(
+                    "call %s: Asterisk cannot find or read %s/%s: its sounds directory must have a link to %s, and it "
+                    "must be allowed to read there (`ringmaster doctor` says how)",
+                    *(call_id, self._uri, playback.id, self._directory),
+                )
+            self._say(call_id, playback.id, "failed" if playback.state == "failed" else "done")
 
     # -- clearing up
 
@@ -215,7 +226,10 @@ class FilePlayer:
             return  # dropped before its turn
         try:
             if not media_channel:
-                raise AriError("the call came straight from the dialplan and has no media leg that we could play into")
+                raise AriError(
+                    "its audio comes over RTP or straight from the dialplan, and nothing can be played into that: have "
+                    "`audiosocket` or `websocket` first in `media.transports`"
+                )
             await self._raise_voice(call.voice, media_channel)
             if name in call.live:
                 await self._ari.play_on_channel(call.voice.channel_id, f"{self._uri}/{name}", name)

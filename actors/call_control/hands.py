@@ -47,8 +47,8 @@ OPEN_S = 5.0
 START_S = 5.0
 """For reserving engines and sending the greeting on its way."""
 EXPECT_S = 2.0
-CONNECT_S = 6.0
-"""For a WebSocket to Asterisk: more than `streaming.connection_timeout_ms` has by default."""
+CONNECT_S = 1.0
+"""For a WebSocket to Asterisk, on top of `streaming.connection_timeout_ms`."""
 END_S = 1.0
 """A conversation actor that is just being started again misses this one and gets two more."""
 CLOSE_S = 2.0
@@ -270,7 +270,8 @@ class Hands:
             path=command.path,
             codec=command.codec,
         )
-        await self._bus.ask(SUPERVISOR, connect, within=CONNECT_S)
+        within = CONNECT_S + self._settings.streaming.connection_timeout_ms / 1000
+        await self._bus.ask(SUPERVISOR, connect, within=within)
 
     async def _start_conversation(self, command: StartConversation) -> None:
         start = messages.StartCall(

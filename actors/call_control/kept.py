@@ -59,12 +59,12 @@ def masked(kept: Kept, redaction: Redaction) -> Kept:
     }
     if redaction.numbers:
         hidden |= {"number": hidden["caller_number"], "endpoint": ""}
-    outbound = _changed(session.outbound, hidden) if session.outbound is not None else None
-    session = msgspec.structs.replace(_changed(session, hidden), outbound=outbound)
-    return Kept(session, tuple(_changed(command, hidden) for command in kept.waiting))
+    outbound = with_values(session.outbound, hidden) if session.outbound is not None else None
+    session = msgspec.structs.replace(with_values(session, hidden), outbound=outbound)
+    return Kept(session, tuple(with_values(command, hidden) for command in kept.waiting))
 
 
-def _changed(struct: S, values: dict[str, str]) -> S:
+def with_values(struct: S, values: dict[str, str]) -> S:
     """With these values in the fields of these names, as far as it has them."""
     return msgspec.structs.replace(struct, **{key: values[key] for key in struct.__struct_fields__ if key in values})
 

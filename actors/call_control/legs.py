@@ -60,7 +60,6 @@ from actors.call_control.moves import (
     THERE,
     Move,
     again,
-    bridged,
     caller_gone,
     changed_leg,
     depart,
@@ -72,7 +71,7 @@ from actors.call_control.moves import (
 from actors.call_control.outcomes import bridge_gone, failed, leg_made, performed, sound_ended
 from actors.call_control.rules import proceed, wake_ns
 from actors.call_control.sessions import Departure, MediaLeg, Part, Session, Stage, State
-from ipc.actions import CallHeld
+from ipc.actions import CallHeld, KeyPressed
 
 __all__ = ["step", "wake_ns"]
 
@@ -138,8 +137,8 @@ def _take(move: Move, event: Event) -> None:
 def _take_wish(move: Move, event: Event) -> None:
     """What the conversation wants done, and what the caller presses."""
     match event:
-        case DigitPressed(digit=digit):
-            _digit_pressed(move, digit)
+        case DigitPressed():
+            _digit_pressed(move, event)
         case HangUpAsked(reason=reason):
             _hang_up_asked(move, reason)
         case TransferAsked():
@@ -241,11 +240,18 @@ def _conversation_lost(move: Move, reason: str) -> None:
         give_up(move, reason)
 
 
-def _digit_pressed(move: Move, digit: str) -> None:
-    """Digits come through the media leg, in order with the caller's words. ARI's are used only where that leg cannot
-    carry them: before both legs are bridged, and with an Asterisk too old to send them (`version`)."""
-    if not bridged(move.session) or not move.session.digits_in_media:
-        move.note("digit", digit=digit)
+def _digit_pressed(move: Move, pressed: DigitPressed) -> None:
+    """Digits come through the media leg, in order with the words of whoever is with it. ARI's are used only where that
+    leg cannot carry them: before it is bridged, over RTP, and with an Asterisk too old to send them."""
+    session = move.session
+    leg, consulted = session.media, session.consult
+    with_person = consulted is not None and session.agents_bridge == consulted.bridge_id
+    if with_person != bool(pressed.channel_id):
+        return  # whoever has pressed it does not hear the agent now
+    inside = leg is not None and leg.joined.state is State.THERE and leg.where == session.agents_bridge
+    carried = inside and leg is not None and leg.transport != "rtp" and session.digits_in_media
+    if not carried:
+        move.tell(KeyPressed(call_id=session.call_id, digit=pressed.digit))
 
 
 def _hang_up_asked(move: Move, reason: str) -> None:

@@ -123,8 +123,13 @@ def lose_media(move: Move, why: str) -> None:
         if not leg.proved_ns:
             move.do(Judge(leg.transport, worked=False))
         if not leg.proved_ns or move.now - leg.proved_ns < STEADY_NS:
-            move.set(transport=(move.session.transport + 1) % len(move.session.transports))
+            next_transport(move)
     setback(move, why)
+
+
+def next_transport(move: Move) -> None:
+    """The next media leg takes another way."""
+    move.set(transport=(move.session.transport + 1) % len(move.session.transports))
 
 
 def setback(move: Move, why: str) -> None:

@@ -47,6 +47,7 @@ from actors.call_control.moves import (
     leave_pause_ns,
     leg_of,
     lose_media,
+    next_transport,
     not_removed,
     pause_ns,
     setback,
@@ -273,6 +274,8 @@ def _not_connected(move: Move, failure: Failed) -> None:
     session, why, text = move.session, failure.why, failure.text
     match failure.command:
         case ExpectMedia() if session.expecting.state is State.PENDING:
+            if why is Why.REFUSED:  # no port is free, say: over another transport there may be
+                next_transport(move)
             setback(move, text)
             move.set(expecting=again(Part(), pause_ns(move.session), move.now))
         case CreateBridge(bridge_id=bridge_id) if consult.is_its_bridge(session, bridge_id):

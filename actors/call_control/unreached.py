@@ -1,5 +1,4 @@
-"""Why somebody who was called did not talk, in a word for agent and operator, by the Q.850 cause of the end.
-"""
+"""Why somebody who was called did not talk, in a word for agent and operator, by the Q.850 cause of the end."""
 
 REASONS = {
     1: "there is no such number",
@@ -24,6 +23,15 @@ REASONS = {
 """Causes of ITU-T Q.850 that Asterisk uses (include/asterisk/causes.h)."""
 
 
-def unreached(cause: int, text: str) -> str:
-    """`text` is Asterisk's own, for causes that are not listed."""
-    return REASONS.get(cause, text or "not reachable")
+STATUSES = {
+    "BUSY": "busy",
+    "NOANSWER": "no answer",
+    "CONGESTION": "no line is free",
+    "CHANUNAVAIL": "not reachable",
+}
+"""Of Asterisk's event Dial, where the cause says nothing."""
+
+
+def unreached(cause: int, text: str, status: str = "") -> str:
+    """`text` is Asterisk's own, for causes that are not listed. status: that of the last Dial event."""
+    return REASONS.get(cause) or STATUSES.get(status) or text or "not reachable"

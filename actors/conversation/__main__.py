@@ -1,5 +1,6 @@
 """`python -m actors.conversation`: one conversation actor, started by the supervisor. It holds many calls."""
 
+import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -24,7 +25,7 @@ from actors.conversation.recordings import Recordings
 from actors.conversation.resume import Past, past
 from config.agent import Agent
 from ipc import journal
-from ipc.actions import CallAnswered, CallHeld, CallRefused, ConsultChanged
+from ipc.actions import CallAnswered, CallHeld, CallRefused, ConsultChanged, KeyPressed
 from ipc.bus import NoAnswer, Refused
 from ipc.journal import CallStarted, Journal, Noted, ProviderLost
 from ipc.messages import (
@@ -49,6 +50,9 @@ from ipc.messages import (
 log = logging.getLogger(__name__)
 
 SUPERVISOR = "supervisor"
+
+SWEEP_S = 5.0
+"""Between two looks for calls that have ended without a word; the second finds them."""
 ENGINE_ROLES = ("stt", "llm", "tts")
 SEND_ON_S = 20.0
 """For a call that could not even be opened again: its caller has nobody, and call-control may be coming back itself."""
@@ -84,6 +88,7 @@ class Conversations:
         self._bus.on(CallNote, self.note)
         self._bus.on(CallAnswered, self.answered)
         self._bus.on(CallHeld, self.held)
+        self._bus.on(KeyPressed, self.key_pressed)
         self._bus.on(ConsultChanged, self.consult_changed)
 
     def _agent(self, name: str) -> Agent:
@@ -248,6 +253,9 @@ class Conversations:
     async def held(self, sender: str, message: CallHeld) -> None:
         self._feed(message.call_id, ev.Held(message.held))
 
+    async def key_pressed(self, sender: str, message: KeyPressed) -> None:
+        self._feed(message.call_id, ev.DigitPressed(message.digit))
+
     async def consult_changed(self, sender: str, message: ConsultChanged) -> None:
         self._feed(message.call_id, ev.ConsultChanged(message.state, message.reason))
 
@@ -273,6 +281,18 @@ class Conversations:
         if event.state == "degraded" and self._engines.given_up(event.role):
             for call in self._on_engines:
                 call.cannot_go_on(f"no {event.role} actor is in service: {event.reason}")
+
+    async def sweep(self) -> None:
+        """For ever: calls whose rings the supervisor has closed, and whose end nobody has told us (call-control asks
+        three times), are over. They end themselves, for nobody else knows of them any more."""
+        suspects: set[str] = set()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            closed = {call_id for call_id, call in self._calls.items() if call.line.rings.closed}
+            for call_id in closed & suspects:
+                log.warning("call %s was closed, and nobody has said so: it ends", call_id)
+                await self._close(call_id, "the call was closed")
+            suspects = closed
 
     # -- after a death
 
@@ -332,6 +352,7 @@ async def serve(actor: Actor) -> None:
     conversations = Conversations(actor)
     await actor.bus.subscribe(SUPERVISOR, ActorChanged, conversations.actor_changed)
     await conversations.resume()
+    actor.bus.spawn(conversations.sweep(), "looking for calls that are over")
     if actor.number == 1:
         actor.bus.spawn(sweep_for_ever(actor.settings), "old recordings")
     actor.ready()

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.asterisk.ari.server import Credentials, Server
 from bench.asterisk.channel import Location, Party
 from bench.asterisk.dialing import call_in, make_phone
-from bench.asterisk.exchange import Exchange
+from bench.asterisk.exchange import Exchange, Watcher
 from bench.asterisk.faults import Faults
 from bench.asterisk.lines import Dialplan, location_of
 from bench.asterisk.media.clock import Lateness
@@ -199,6 +199,10 @@ class Asterisk:
     def station(self, endpoint: str) -> Endpoint:
         """The phone that was registered under that name."""
         return self._endpoints[endpoint]
+
+    def watch(self, watcher: Watcher) -> None:
+        """`watcher` is told of requests and arrivals from now on."""
+        self.exchange.watcher = watcher
 
     # -- looking in -------------------------------------------------------------------------------------------------
 

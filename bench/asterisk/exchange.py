@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.asterisk.application import BRIDGE, CHANNEL, DEVICE, Application, Event, Kind
 from bench.asterisk.bridge import Attendant, Bridge
@@ -51,6 +51,17 @@ RTP_STATISTICS = (
     ("MES", "   minrxmes=088.087887;   maxrxmes=088.087887;   avgrxmes=088.087887;   stdevrxmes=000.000000"
             ";   mintxmes=088.087887;   maxtxmes=088.087887;   avgtxmes=088.087887;   stdevtxmes=000.000000;"),
 )  # fmt: skip
+
+
+class Watcher(Protocol):
+    """Whoever measures: is told of every request, and of every channel that enters an application. Times are monotonic
+    ns."""
+
+    def request(self, method: str, path: str, query: dict[str, str], received_ns: int, answered_ns: int) -> None:
+        """path: without the `/ari/` before it."""
+
+    def entered(self, channel_id: str, sent_ns: int) -> None:
+        """Its StasisStart has been sent."""
 
 
 class Exchange:
@@ -121,6 +132,10 @@ class Exchange:
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.keep(asyncio.ensure_future(work))
+
+    # -- watching ---------------------------------------------------------------------------------------------------
+
+    watcher: Watcher | None = None
 
     # -- events -----------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,8 @@ class Session:
         if self.channel.phone is not None:
             self.channel.phone.entered_ns = time.monotonic_ns()
         self.application.send(self.channel.event("StasisStart", args=arguments))
+        if self.channel.exchange.watcher is not None:
+            self.channel.exchange.watcher.entered(self.channel.id, time.monotonic_ns())
 
     def end(self) -> None:
         """By hanging up, `continue` or the far end: leaves the bridge, says StasisEnd. More than once is harmless."""

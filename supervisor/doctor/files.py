@@ -19,6 +19,9 @@ MEMORY_FILE_SYSTEMS = ("tmpfs", "ramfs")
 CALL_BYTES = 2 * 8000 * 2 * 30
 """Of files that a call may have at once: 30 s at 8000 Hz, twice."""
 
+FEW_BYTES = 500_000_000
+"""Of a disk: four hours of recordings."""
+
 ASTERISK_SOUNDS = "/var/lib/asterisk/sounds"
 """The usual `astdatadir`/sounds; `asterisk -rx 'core show settings'` tells another one."""
 
@@ -77,6 +80,22 @@ def directory(settings: Settings, subject: Subject) -> list[Finding]:
         slow = "a disk that is busy holds up the process that keeps the call's clock"
         findings.append(subject.advice("files.memory", what, slow, make_directory(settings), f"file system {kind}"))
     return findings
+
+
+def kept(settings: Settings, subject: Subject) -> list[Finding]:
+    """Whether the call history can be written, and has room."""
+    folder = settings.history.folder.absolute()
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    if not os.access(there, os.W_OK | os.X_OK):
+        what = f"the call history cannot be written to {folder} by this user ({_user()})"
+        remedy = f"install -d -o ringmaster -g ringmaster -m 0700 {folder}   (or ask as the service's user)"
+        return [subject.warning("history", what, "what happened in calls is not kept", remedy, f"{there}")]
+    if free < FEW_BYTES:
+        what = f"the disk of the call history is nearly full: {there}"
+        remedy = f"df -h {there}; `history.keep_days` and `recording.keep_days` say what is kept"
+        return [subject.warning("history", what, "recordings stop, then the history", remedy, f"{free / 1e6:.0f} MB")]
+    return [subject.ok("history", "the call history can be kept", f"{folder}, {free / 1e9:.0f} GB free")]
 
 
 def _room(settings: Settings, path: Path, subject: Subject) -> list[Finding]:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from config.schema import Settings
-from ipc.orders import SystemStatus
 from supervisor.doctor import cadence, dialplan, files, line, marks
 from supervisor.doctor.ari import Ari, NoReply
 from supervisor.doctor.console import Console
@@ -45,15 +44,15 @@ class SelfCall:
         self,
         ari: Ari,
         settings: Settings,
-        status: SystemStatus | None,
+        running: bool,
         console: Console | None,
         seconds: float,
         missing: Sequence[str] = (),
     ) -> None:
-        """missing: modules that AudioSocket needs and Asterisk lacks."""
+        """running: the system has its port. missing: modules that AudioSocket needs and Asterisk lacks."""
         self._ari = ari
         self._settings = settings
-        self._status = status
+        self._running = running
         self._console = console
         self._seconds = seconds
         self._missing = missing
@@ -85,7 +84,7 @@ class SelfCall:
             return [self._line.advice("call", what, why, remedy), *await self._places(guest, await guest.probe())]
         # While the system runs, its port is taken; then any other has to do.
         try:
-            async with Door(audio.host, 0 if self._status else audio.port) as door:
+            async with Door(audio.host, 0 if self._running else audio.port) as door:
                 return await self._call(guest, door)
         except OSError as error:
             what = "the doctor cannot listen for Asterisk's connection"
@@ -133,7 +132,7 @@ class SelfCall:
         what = f"Asterisk does not bring audio to {address}"
         why = "callers and agent cannot hear each other"
         own_port = ""
-        if self._status:
+        if self._running:
             own_port = (
                 f" (a port of the doctor's own, for the running system has {audio.port}; if a firewall lets only that"
                 " one through, stop the system and try again)"

@@ -8,7 +8,7 @@ from config.load import Config
 from config.schema import Asterisk
 from ipc.bus import Bus
 from ipc.orders import SystemStatus
-from supervisor.doctor import application, console, dialplan, files, machine, modules, reach, sockets
+from supervisor.doctor import application, console, dialplan, files, machine, modules, music, reach, sockets
 from supervisor.doctor.agentcall import AgentCall
 from supervisor.doctor.ari import Ari, NoReply
 from supervisor.doctor.findings import Finding, Subject, worst
@@ -32,6 +32,10 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     bus: Bus | None = None
     trouble: str = ""
     """Why it does not say how it is, though it runs."""
+
+    @property
+    def running(self) -> bool:
+        return self.status is not None or bool(self.trouble)
 
 
 async def survey(house: House, options: Options) -> list[Finding]:
@@ -87,8 +91,10 @@ def _machine(house: House) -> list[Finding]:
         *machine.priority(settings, status, subject),
         *machine.memory(settings, subject),
         *machine.descriptors(settings, status, subject),
-        *machine.audio_port(settings, status, subject),
-        *machine.rtp_ports(settings, status, subject),
+        *files.kept(settings, subject),
+        # Whose the ports are is not known of a system that does not answer.
+        *([] if house.trouble else machine.audio_port(settings, status, subject)),
+        *([] if house.trouble else machine.rtp_ports(settings, status, subject)),
     ]
 
 
@@ -107,7 +113,7 @@ async def _asterisk(house: House, options: Options, asterisk: Asterisk) -> list[
             bare = [
                 module for module in modules.TRANSPORTS["audiosocket"] if loaded is not None and module not in loaded
             ]
-            findings += await SelfCall(ari, settings, status, cli, options.seconds, bare).run()
+            findings += await SelfCall(ari, settings, house.running, cli, options.seconds, bare).run()
             served = (
                 status is not None
                 and not bare
@@ -159,7 +165,10 @@ async def _look(
         findings += modules.timing(loaded, subject)
     secure = ari.asterisk.scheme == "https"
     findings += modules.transport_findings(settings, reached.version, loaded, secure, subject)
-    findings += await application.application(ari, house.status, subject)
+    if not house.trouble:
+        findings += await application.application(ari, house.status, subject)
+    if cli is not None:
+        findings += await music.music(cli, settings, subject)
     findings += await _sound(ari, house, subject)
     may_write = not any(finding.check.endswith(".rights") and finding.level == "error" for finding in findings)
     return findings, may_write, loaded

@@ -8,6 +8,7 @@ import binascii
 import contextlib
 import json
 import ssl
+import time
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -94,6 +95,15 @@ class Server:
     # -- one request ------------------------------------------------------------------------------------------------
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self._exchange.watcher is None:
+            return await self._answer(request)
+        received_ns = time.monotonic_ns()
+        reply = await self._answer(request)
+        path = unquote(request.rel_url.raw_path).removeprefix(PREFIX)
+        self._exchange.watcher.request(request.method, path, dict(request.query), received_ns, time.monotonic_ns())
+        return reply
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         await self._running.wait()
         path = request.rel_url.raw_path
         release = self._exchange.release

@@ -24,6 +24,7 @@ from actors.call_control.store import Store
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan, NoOp, Stasis, Wait
 from config import schema
 from config.secret import Secret
+from ipc.actions import KeyPressed
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.messages import (
     CallList,
@@ -148,6 +149,8 @@ class FakeConversation:
         self.live: set[str] = set()
         self.ended: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.keys = ""
+        bus.on(KeyPressed, self._key)
         bus.on(StartCall, self._start)
         bus.on(EndCall, self._end)
         bus.on(CallNote, self._note)
@@ -174,6 +177,9 @@ class FakeConversation:
         self.ended.append((command.call_id, command.cause))
         self.live.discard(command.call_id)
         return None
+
+    async def _key(self, sender: str, note: KeyPressed) -> None:
+        self.keys += note.digit
 
     async def _note(self, sender: str, note: CallNote) -> None:
         self.notes.append(note.what)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from actors.call_control.ari import Bridge, CallerId, Channel, Dialplan
-from actors.call_control.commands import Answer, Command, Continue, Originate
+from actors.call_control.commands import Answer, Command, Continue, Originate, StartConversation
 from actors.call_control.comparison import (
     Adopt,
     Arrive,
@@ -328,6 +328,14 @@ def test_a_kept_call_goes_on_exactly_as_it_was_and_asks_again_what_was_not_answe
     assert verdicts(kept=kept, waiting=(Answer(CALL),)) == [
         Adopt(talking(**{**_fields(kept), "caller_number": "100", "caller_name": "Ann"}), (), (Answer(CALL),))
     ]
+
+
+def test_number_and_name_that_must_not_be_kept_come_from_asterisk_again() -> None:
+    start = StartConversation(CALL, "s", "", "…100", "…", 1)
+    [verdict] = verdicts(kept=talking(caller_number="…100", caller_name="…"), waiting=(start,))
+    assert isinstance(verdict, Adopt)
+    assert (verdict.session.caller_number, verdict.session.caller_name) == ("100", "Ann")
+    assert verdict.waiting == (StartConversation(CALL, "s", "", "100", "Ann", 1),)
 
 
 def _fields(session: Session) -> dict[str, object]:

@@ -3,8 +3,8 @@
 import pytest
 
 from actors.call_control.commands import Continue, CreateBridge, Join, OriginatePerson, RemovePerson, StartMusic
-from actors.call_control.events import ConsultAsked, ConsultDecided, HangUpAsked, TransferAsked, Why
-from ipc.actions import ConsultChanged
+from actors.call_control.events import ConsultAsked, ConsultDecided, DigitPressed, HangUpAsked, TransferAsked, Why
+from ipc.actions import ConsultChanged, KeyPressed
 from tests.actors.call_control.world import CALL, World
 
 ASK = ConsultAsked(destination="sales", endpoint="Local/6000@people/n", uuid="p", ring_s=30, decide_s=20, request=3)
@@ -180,6 +180,18 @@ def test_a_caller_who_hangs_up_meanwhile_leaves_nobody_behind(scene: object) -> 
     call.caller_leaves()
     call.settle()
     assert (call.stage, call.leftovers) == ("over", [])
+
+
+def test_only_the_keys_of_whoever_hears_the_agent_count() -> None:
+    call = World(transports=("rtp",)).talk()
+    call.tell(ASK)
+    call.settle()
+    call.tell(DigitPressed("5"))
+    call.person_answers()
+    call.settle()
+    call.tell(DigitPressed("0"))
+    call.tell(DigitPressed("1", call.person))
+    assert [note.digit for note in call.told if isinstance(note, KeyPressed)] == ["5", "1"]
 
 
 def test_a_person_who_is_gone_when_they_are_to_be_joined_gives_the_caller_back() -> None:

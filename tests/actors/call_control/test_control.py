@@ -185,7 +185,7 @@ def test_a_digit_pressed_while_both_are_bridged_is_left_to_the_media_leg(tmp_pat
         await phone.press("5", duration_ms=20)
         phone.hang_up()
         await house.until(house.nothing_left)
-        assert "digit" not in house.conversation.notes
+        assert house.conversation.keys == ""
 
     play(tmp_path, scene)
 
@@ -331,8 +331,7 @@ def test_after_a_kill_a_media_leg_that_was_lost_meanwhile_is_replaced(tmp_path: 
         house.supervisor.drop_media(phone.id)
         await house.until(lambda: house.asterisk.channels == [phone.id])
         await house.start_call_control()
-        await house.until(lambda: house.talking(phone.id))
-        assert len(house.asterisk.channels) == 2
+        await house.until(lambda: house.talking(phone.id) and len(house.asterisk.channels) == 2)
 
     play(tmp_path, scene)
 

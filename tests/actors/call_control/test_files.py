@@ -9,11 +9,13 @@ import pytest
 
 from actors.call_control.ari import AriError, AriEvent, Broken, Channel, NotFound, Playback
 from actors.call_control.files import OLD_S, FilePlayer, is_voice_channel
-from config.media import Streaming
+from actors.call_control.sessions import MediaLeg
+from config.media import Streaming, Transport
 from ipc.messages import FileHeard, FileReady, FilesDropped, Message
 
-LEG = "media-5b8845a0"
-VOICE = "voice-media-5b8845a0"
+UUID = "5b8845a0"
+LEG = f"media-{UUID}"
+VOICE = f"voice-{LEG}"
 
 
 class Asterisk:
@@ -58,10 +60,17 @@ class Stage:
         self.told: list[Message] = []
         self.player = FilePlayer(self.asterisk, self.told.append, Streaming(media_directory=str(directory)))
 
-    def ready(self, name: str, generation: int = 1, leg: str = LEG, call_id: str = "call") -> None:
+    def ready(
+        self,
+        name: str,
+        generation: int = 1,
+        leg: str = UUID,
+        call_id: str = "call",
+        transport: Transport = "audiosocket",
+    ) -> None:
         (self.directory / f"{name}.sln").write_bytes(b"\0\0")
         message = FileReady(call_id=call_id, playback_id=name, generation=generation, samples=1)
-        self.player.ready(message, leg)
+        self.player.ready(message, MediaLeg(uuid=leg, transport=transport) if leg else None)
 
     def event(self, kind: str, name: str, state: str = "") -> None:
         self.player.playback_event(AriEvent(type=kind, playback=Playback(id=name, state=state)))
@@ -201,9 +210,9 @@ def test_a_voice_that_a_predecessor_has_made_is_used(tmp_path: Path) -> None:
 def test_after_a_change_of_the_media_leg_the_new_one_is_whispered_into(tmp_path: Path) -> None:
     async def scene() -> Stage:
         stage = Stage(tmp_path)
-        for leg in (LEG, "media-other"):
-            stage.ready(f"audio-c-{leg}", leg=leg)
-            stage.player.voice_arrived(f"voice-{leg}")
+        for uuid in (UUID, "other"):
+            stage.ready(f"audio-c-{uuid}", leg=uuid)
+            stage.player.voice_arrived(f"voice-media-{uuid}")
             await stage.settle()
         return stage
 
@@ -211,10 +220,13 @@ def test_after_a_change_of_the_media_leg_the_new_one_is_whispered_into(tmp_path:
     assert [what[1] for what in asked] == [LEG, VOICE, "media-other", "voice-media-other"]
 
 
-def test_a_call_straight_from_the_dialplan_has_nothing_to_whisper_into(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("leg", "transport"), [("", "audiosocket"), (UUID, "rtp")])
+def test_into_rtp_or_a_call_straight_from_the_dialplan_nothing_is_whispered(
+    tmp_path: Path, leg: str, transport: Transport
+) -> None:
     async def scene() -> Stage:
         stage = Stage(tmp_path)
-        stage.ready("audio-c-1", leg="")
+        stage.ready("audio-c-1", leg=leg, transport=transport)
         await stage.settle()
         return stage
 
@@ -225,7 +237,7 @@ def test_a_call_straight_from_the_dialplan_has_nothing_to_whisper_into(tmp_path:
 @pytest.mark.parametrize("name", ["../../etc/passwd", "audio-../x", "audio-a/b", "hello", "audio-", "audio-a.b"])
 def test_asterisk_is_never_sent_to_a_place_outside(tmp_path: Path, name: str) -> None:
     stage = Stage(tmp_path)
-    stage.player.ready(FileReady(call_id="call", playback_id=name, generation=1, samples=1), LEG)
+    stage.player.ready(FileReady(call_id="call", playback_id=name, generation=1, samples=1), MediaLeg(uuid=UUID))
     assert stage.asterisk.asked == [] and stage.states == [(name, "failed")]
 
 
@@ -233,7 +245,7 @@ def test_the_end_of_a_call_leaves_no_file_and_no_channel(tmp_path: Path) -> None
     async def scene() -> Stage:
         stage = Stage(tmp_path)
         stage.ready("audio-c-1")
-        stage.ready("audio-d-1", leg="media-d", call_id="other")
+        stage.ready("audio-d-1", leg="d", call_id="other")
         await stage.asked(2)
         stage.player.voice_arrived(VOICE)
         await stage.asked(3)

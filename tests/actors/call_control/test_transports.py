@@ -108,3 +108,12 @@ def test_a_transport_that_has_failed_twice_in_a_row_comes_last_for_a_minute() ->
     assert preferences.order(ALL, 62 * SECOND) == ALL
     preferences.note("audiosocket", worked=True, now=2 * SECOND)
     assert preferences.order(ALL, 3 * SECOND) == ALL
+
+
+def test_where_no_port_is_free_for_the_next_leg_the_transport_after_it_is_taken() -> None:
+    call = World(transports=("audiosocket", "rtp", "websocket")).talk()
+    call.media_leg_ends("media-uuid-1")
+    call.answer(ExpectMedia, Why.REFUSED)
+    call.pass_time(1)
+    call.settle()
+    assert (used(call), call.stage) == (["audiosocket", "websocket"], "talking")

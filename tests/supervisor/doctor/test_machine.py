@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.keeping import History
 from config.media import ExternalMedia, MediaSettings
 from config.schema import Asterisk, Audio, AudioSocket, Settings
 from supervisor.doctor import files, machine
@@ -112,7 +113,17 @@ def test_a_slow_clock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert levels(machine.clock(HERE))["clock"] == "warning"
 
 
-# -- files that Asterisk plays
+# -- files
+
+
+def test_the_call_history_needs_a_folder_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(history=History(directory=str(tmp_path / "not" / "yet" / "there")))
+    assert levels(files.kept(settings, HERE)) == {"history": "ok"}
+    monkeypatch.setattr(files, "FEW_BYTES", 1 << 60)
+    assert levels(files.kept(settings, HERE)) == {"history": "warning"}
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    (found,) = files.kept(settings, HERE)
+    assert f"install -d -o ringmaster -g ringmaster -m 0700 {tmp_path}/not/yet/there" in found.remedy
 
 
 def test_a_directory_for_files_is_tried(tmp_path: Path) -> None:

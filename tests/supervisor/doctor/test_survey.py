@@ -425,3 +425,34 @@ def test_direct_entrances_count_too(tmp_path: Path) -> None:
             assert found["dialplan.dialplan"].evidence == "1@in"
 
     play(scene)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "mode", "level"), [("", "attended", "ok"), ("jazz", "attended", "warning"), ("jazz", "blind", "advice")]
+)
+def test_music_that_is_not_there_is_told(tmp_path: Path, wanted: str, mode: str, level: str) -> None:
+    async def scene() -> None:
+        async with pbx() as asterisk:
+            person = {"context": "people", "extension": "100", "mode": mode}
+            config = patient(tmp_path, asterisk, transfers={"destinations": {"person": person}, "music_class": wanted})
+            found = await examine(config, Options(call=False, cli=console(tmp_path)))
+            assert found["asterisk.music"].level == level
+
+    play(scene)
+
+
+def test_a_system_that_does_not_answer_is_not_taken_for_a_stranger(tmp_path: Path) -> None:
+    async def scene() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as ours:
+            async with pbx() as asterisk, aiohttp.ClientSession() as session:
+                connected = f"{asterisk.url}/events"
+                async with session.ws_connect(connected, params={"app": APP, "api_key": f"{USER}:{PASSWORD}"}):
+                    config = patient(tmp_path, asterisk, audiosocket={"port": ours.getsockname()[1]})
+                    house = House(config=config, trouble="it belongs to another user")
+                    found = {one.check: one for one in await survey(house, SHORT)}
+        assert found["system.running"].level == "warning"
+        assert "machine.port" not in found
+        assert "asterisk.application" not in found
+        assert found["line.reached"].level == "ok"
+
+    play(scene)

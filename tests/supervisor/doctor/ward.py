@@ -87,6 +87,14 @@ def console(folder: Path, says: str = SHOWN) -> str:
     """A program that is Asterisk's console, and says that of any `dialplan show`."""
     (folder / "shown").write_text(says)
     program = folder / "console"
-    program.write_text(f'#!/bin/sh\ncase "$1" in "dialplan show") cat {folder}/shown;; *) echo nothing;; esac\n')
+    program.write_text(
+        f"""#!/bin/sh
+case "$1" in
+"dialplan show") cat {folder}/shown;;
+"moh show classes") echo "Class: default";;
+*) echo nothing;;
+esac
+"""
+    )
     program.chmod(0o755)
     return str(program)
