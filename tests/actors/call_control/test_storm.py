@@ -7,6 +7,7 @@ one seed: `STORM_SEED=7 pytest tests/actors/call_control/test_storm.py` brings t
 """
 
 import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -30,16 +31,21 @@ TRUE = {
 call-control was away or deaf."""
 
 
+def storm_of(seed: int, calls: int, folder: Path, patch: pytest.MonkeyPatch) -> Storm:
+    """What is left of one."""
+    storm = Storm(seed, folder)
+    patch.setattr("secrets.token_bytes", storm.chance.randbytes)
+    random.seed(seed)
+    in_virtual_time(storm.rage(calls), patch)
+    return storm
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_after_the_storm_nothing_is_left_and_every_record_is_closed_with_what_happened(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storm = Storm(seed, tmp_path)
-    chance = storm.chance
     caplog.set_level("CRITICAL")
-    monkeypatch.setattr("secrets.token_bytes", chance.randbytes)
-    monkeypatch.setattr("random.random", chance.random)
-    in_virtual_time(storm.rage(CALLS), monkeypatch)
+    storm = storm_of(seed, CALLS, tmp_path, monkeypatch)
     told = f"STORM_SEED={seed}: {storm.kills} kills, {Counter(text.split()[0] for text in storm.asterisk.heard)}"
     assert not storm.failures, told
     assert storm.left() == [], told
@@ -58,3 +64,12 @@ def test_after_the_storm_nothing_is_left_and_every_record_is_closed_with_what_ha
     assert false == {}, told
     missing = [call_id for call_id in fates if call_id not in last]
     assert len(missing) < CALLS / 4, f"{len(missing)} callers left before anybody heard of them; {told}"
+
+
+def test_a_seed_brings_the_same_storm_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("CRITICAL")
+    first, second = (storm_of(5, 60, tmp_path / name, monkeypatch) for name in ("first", "second"))
+    assert first.asterisk.heard == second.asterisk.heard
+    assert [row["outcome"] for row in first.history()] == [row["outcome"] for row in second.history()]

@@ -266,7 +266,7 @@ class World:
     def _open_rings(self, command: OpenRings) -> Event:
         assert not self.rings, "the rings are opened twice"
         self.rings = True
-        return RingsOpened("segment", command.media_uuid or self._uuid())
+        return RingsOpened("segment", command.media_uuid or self._uuid(), "127.0.0.1", 18080)
 
     def _start_conversation(self, command: StartConversation) -> Event:
         assert not self.conversation, "the conversation is started twice"

@@ -95,7 +95,7 @@ class Asterisk:
         """What was done wrong on purpose, for a failing test to tell."""
         self.doubtful: set[str] = set()
         """Channels of which call-control cannot know whether they left by its doing: a request to send them away was
-        not answered."""
+        not answered, or was on its way when they hung up."""
         self.media_attached: Callable[[str, bool], None] = lambda uuid, there: None
         self.person_rings: Callable[[Line], None] = lambda line: None
         self._socket: Socket | None = None
@@ -193,11 +193,15 @@ class Asterisk:
         return kind == "after"
 
     async def _parting(self, what: str, channel_id: str) -> bool:
+        here = channel_id in self.lines
         try:
             return await self._weather(what)
         except NoReply:
             self.doubtful.add(channel_id)
             raise
+        finally:
+            if here and channel_id not in self.lines:
+                self.doubtful.add(channel_id)
 
     async def _done(self, lost: bool) -> None:
         if lost:

@@ -53,7 +53,7 @@ class QuietBus:
         self.handlers: dict[type[Message], Handler] = {}
         self.subscriptions: dict[type[Message], Handler] = {}
         self._house = house
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in order: a set's is another each time
         self.alive = True
         self.failures: list[BaseException] = []
 
@@ -68,12 +68,12 @@ class QuietBus:
             return await work
 
         task = asyncio.get_running_loop().create_task(run(), name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failures.append(error)
 
