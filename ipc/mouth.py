@@ -53,7 +53,7 @@ class Grid(NamedTuple):
     corrupt: int
     """Mouth slots that failed their checksum."""
     takeovers: int
-    """How often a new audio actor went on with this call."""
+    """How often an audio actor went on with this call: a new one, or one that was given another connection."""
 
 
 DUE, HEARD, SENT, VOICED, UNDERRUNS, SKIPPED, RECEIVED, CORRUPT, TAKEOVERS = range(len(Grid._fields))

@@ -110,7 +110,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     corrupt: int
     takeovers: int
-    """Audio actors that took the call over from one that had died."""
+    """How often an audio actor went on with the call: another one after a death, or one on another media connection."""
     late_p50_ms: float | None
     """How late frames went on the wire."""
     late_p99_ms: float | None

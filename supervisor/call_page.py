@@ -132,7 +132,11 @@ def _turn(turn: Turn) -> list[str]:
 
 
 def _silence(ms: float | None) -> str:
-    return "the agent went on" if ms is None else f"the agent was silent {ms:.0f} ms after the caller began"
+    if ms is None:
+        return "the agent went on"
+    if ms < 0:  # it had nothing to say in the middle of its answer: its engine was slow
+        return "the agent was silent when the caller began"
+    return f"the agent was silent {ms:.0f} ms after the caller began"
 
 
 def _quality(quality: Quality) -> list[str]:
@@ -146,5 +150,5 @@ def _quality(quality: Quality) -> list[str]:
         " recogniser",
         f"late, ms: {late or 'not measured'}",
         f"holes in the agent's speech: {quality.underruns}; skipped {quality.skipped}, corrupt {quality.corrupt};"
-        f" audio actors that took over: {quality.takeovers}",
+        f" taken up again by an audio actor: {quality.takeovers}",
     ]

@@ -124,8 +124,10 @@ class Calls:
             self._reply(Reply(request, refusal="call-control is stopping", busy=True))
 
     async def _run(self, course: Course) -> None:
+        now = time.monotonic_ns()
         while course.session.stage is not Stage.OVER:
-            item = await _next(course.queue, wake_ns(course.session, time.monotonic_ns()))
+            # As of the step, not as of now: what became due while the step was being written, by a slow disk, is due.
+            item = await _next(course.queue, wake_ns(course.session, now))
             event, before, now = item.event, course.session, time.monotonic_ns()
             if isinstance(event, Failed):
                 level = logging.DEBUG if event.why is Why.GONE else logging.WARNING  # gone: as often as not

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from actors.call_control.ari import Ari, AriError, AriEvent, Channel
 from actors.call_control.calls import Calls
@@ -79,17 +79,24 @@ LIST_S = 5.0
 
 class CallControl:
     def __init__(
-        self, bus: Bus, settings: Settings, ari: Ari, kept: Store, changed: Callable[[int], None] = lambda calls: None
+        self,
+        bus: Bus,
+        settings: Settings,
+        ari: Ari,
+        kept: Store,
+        changed: Callable[[int], None] = lambda calls: None,
+        variables: Sequence[str] = (),
     ) -> None:
-        """kept: where the calls are written down, and where those are found that a predecessor held."""
+        """kept: where the calls are written down, and where those are found that a predecessor held. variables: see
+        `Hands`."""
         self.bus = bus
         self.settings = settings
         self.ari = ari
-        self.stream = EventStream(ari)
+        self.stream = EventStream(ari, ours=self._ours)
         branch = bus.name.partition(".")[2]
         self.prefix = f"{branch}~" if branch else ""
         """Before the channel ids of this Asterisk's callers, in their call ids: two servers may give the same."""
-        self.hands = Hands(bus, ari, settings, self.prefix)
+        self.hands = Hands(bus, ari, settings, self.prefix, variables)
         self.kept = kept
         self.kept.ledger.complain = self._complain
         self._tell_number = changed
@@ -129,9 +136,10 @@ class CallControl:
         self.bus.spawn(self.kept.keep(), "the call history")
         self.bus.spawn(self.files.sweep_for_ever(), "sweeping of played files")
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Lets go of everybody who waits for an answer. Calls stay as they are: a successor adopts them."""
         self.calls.refuse_requests()
+        await self.stream.leave()
 
     # -- Asterisk ------------------------------------------------------------------------------------------------------
 
@@ -211,6 +219,9 @@ class CallControl:
     def _session(self, channel_id: str) -> Session | None:
         """The call of an own leg, or of a caller."""
         return self.calls.store.of_channel(channel_id) or self.calls.store.get(self._call_id(channel_id))
+
+    def _ours(self, identifier: str) -> bool:
+        return (self._session_of(identifier) or self.calls.store.of_bridge(identifier)) is not None
 
     def _playback(self, event: AriEvent, playback_id: str) -> None:
         if playback_id.startswith(SOUND_PREFIX):

@@ -45,22 +45,26 @@ class EventStream:
         self,
         ari: Ari,
         *,
+        ours: Callable[[str], bool] = lambda identifier: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        """ours: whether a channel or bridge is of a call that goes on here."""
         self.items = EventQueue()
         self.reader = EventReader(ari.app_name)
         self.digits = Digits(time.monotonic)
         self.replaced = False
         """Another program has the application now: its calls are not ours to touch."""
         self._ari = ari
+        self._ours = ours
         self._sleep = sleep
         self._chance = chance
         self._aside_s = ASIDE_S
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._leaving = False
 
     async def run(self) -> None:
-        """Never returns, and never gives up."""
+        """Returns only after `leave`, and never gives up."""
         pause = pauses(self._chance)
         while True:
             try:
@@ -72,6 +76,8 @@ class EventStream:
             opened = asyncio.get_running_loop().time()
             self.items.put(Up(_local_address(socket)))
             problem = await self._read(socket)
+            if self._leaving:
+                return
             self.items.put(Down(problem))
             if self.replaced:
                 await self._wait_until_idle()
@@ -81,10 +87,16 @@ class EventStream:
 
     async def stand_aside(self) -> None:
         """Another program has registered the application: two that take it from each other in turn would lose calls.
-        Comes back, ever more slowly, when no call is in it: the other one has gone, or loses nothing."""
+        Comes back, ever more slowly, when no call but ours is in it: the other one has gone, or loses nothing."""
         self.replaced = True
         if self._socket is not None:
             await self._socket.close()
+
+    async def leave(self) -> None:
+        """The end of this process: a connection that breaks off instead is a fault in Asterisk's log and in ours."""
+        self._leaving = True
+        if self._socket is not None:
+            await self._socket.close()  # waits for Asterisk's answer as long as `open_events` says
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         """Queues events until the connection ends; why it ended."""
@@ -128,7 +140,7 @@ class EventStream:
         while True:
             await self._sleep(self._aside_s)
             try:
-                if await self._ari.application_idle():
+                if await self._ari.application_idle(self._ours):
                     break
             except AriError as error:
                 log.debug("whether the application is idle cannot be told: %s", error)

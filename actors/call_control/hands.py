@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actors.call_control import commands
 from actors.call_control.ari import Ari, AriError, Conflict, Invalid, NoReply, NotFound, Starting, Unreachable
@@ -62,12 +62,16 @@ def conversation_of(call_id: str, count: int) -> str:
 
 
 class Hands:
-    def __init__(self, bus: Bus, ari: Ari, settings: Settings, prefix: str = "") -> None:
-        """`prefix`: before the channel ids of this Asterisk's callers, in their call ids."""
+    def __init__(
+        self, bus: Bus, ari: Ari, settings: Settings, prefix: str = "", variables: Sequence[str] = ()
+    ) -> None:
+        """prefix: before the channel ids of this Asterisk's callers, in their call ids. variables: of the caller's
+        channel, which agents want to know, besides those that every call has."""
         self._bus = bus
         self._ari = ari
         self._settings = settings
         self._prefix = prefix
+        self._variables = (*VARIABLES, *variables)
         self._preferences = Preferences()
         self.abilities = Abilities()
         self.own_address = "127.0.0.1"
@@ -104,7 +108,7 @@ class Hands:
         ari = self._ari
         match command:
             case ReadCall(channel_id=channel_id):
-                return self.choose(await ari.variables(self.channel(channel_id), VARIABLES))
+                return self.choose(await ari.variables(self.channel(channel_id), self._variables))
             case CreateBridge(bridge_id=bridge_id):
                 await ari.create_bridge(bridge_id)
             case RemoveBridge(bridge_id=bridge_id):

@@ -2,6 +2,7 @@
 `rules` (what is to be done next). Everything here is arithmetic on a `Session`; nothing waits and nothing raises.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from actors.call_control.commands import Abandon, Command, Judge, Note, Reply, Tell
 from actors.call_control.sessions import Departure, MediaLeg, Part, Session, Stage, State
+from config.media import Transport
 from ipc.messages import Message
 
 SECOND = 1_000_000_000
@@ -24,6 +26,11 @@ hears nothing until it has worked."""
 STEADY_NS = 5 * SECOND
 """A media leg that lived for so long is made anew over the same transport when it is lost; one that did not, over the
 next."""
+
+AUDIOSOCKETS: tuple[Transport, ...] = ("audiosocket", "audiosocket_external")
+"""Both come to the same port of ours."""
+IN_VAIN_NS = SECOND
+"""Asterisk is refused a connection to it at once, or not at all, and then gives up after 2 s (res_audiosocket.c)."""
 
 REMOVE_TRIES = 3
 REMOVE_PAUSE_NS = SECOND
@@ -114,22 +121,30 @@ def retire_media(move: Move) -> None:
         move.set(media=None, old_media=(*move.session.old_media, leg))
 
 
-def lose_media(move: Move, why: str) -> None:
-    """The current media leg is of no use. While the caller is up this is a reason for a new one, never for the end."""
+def lose_media(move: Move, why: str, *, asked: bool = True, in_vain: bool = False) -> None:
+    """The current media leg is of no use. While the caller is up this is a reason for a new one, never for the end.
+
+    asked: False where Asterisk itself could not be reached, which says nothing of the transport. in_vain: Asterisk
+    waited for a connection to our AudioSocket port, as it would for that of the other kind.
+    """
     leg = move.session.media
     retire_media(move)
     if leg is not None:
         move.note("media lost", reason=why, transport=leg.transport)
-        if not leg.proved_ns:
-            move.do(Judge(leg.transport, worked=False))
-        if not leg.proved_ns or move.now - leg.proved_ns < STEADY_NS:
-            next_transport(move)
+        alike = [kind for kind in move.session.transports if in_vain and kind in AUDIOSOCKETS] or [leg.transport]
+        if asked and not leg.proved_ns:
+            for transport in alike:
+                move.do(Judge(transport, worked=False))
+        if asked and (not leg.proved_ns or move.now - leg.proved_ns < STEADY_NS):
+            next_transport(move, alike)
     setback(move, why)
 
 
-def next_transport(move: Move) -> None:
-    """The next media leg takes another way."""
-    move.set(transport=(move.session.transport + 1) % len(move.session.transports))
+def next_transport(move: Move, alike: Sequence[Transport] = ()) -> None:
+    """The next media leg takes another way; one of these only if there is no other."""
+    transports, count = move.session.transports, len(move.session.transports)
+    order = [(move.session.transport + step) % count for step in range(1, count + 1)]
+    move.set(transport=min(order, key=lambda at: transports[at] in alike))
 
 
 def setback(move: Move, why: str) -> None:

@@ -33,7 +33,9 @@ from actors.call_control.commands import (
 )
 from actors.call_control.events import Failed, Why
 from actors.call_control.moves import (
+    AUDIOSOCKETS,
     GONE,
+    IN_VAIN_NS,
     LEAVE_TRIES,
     SECOND,
     THERE,
@@ -361,7 +363,9 @@ def _not_originated(move: Move, channel_id: str, why: Why, text: str) -> None:
     changed_leg(move, leg, channel=THERE if made else GONE)
     current = move.session.media
     if current is not None and current.uuid == leg.uuid and not leg.in_stasis:
-        lose_media(move, text)
+        took_ns = move.now - (leg.arrive_by_ns - move.session.arrive_ns)
+        in_vain = leg.transport in AUDIOSOCKETS and why is Why.REFUSED and took_ns > IN_VAIN_NS
+        lose_media(move, text, asked=why is not Why.UNREACHABLE, in_vain=in_vain)
         move.set(expecting=again(Part(), pause_ns(move.session), move.now))
 
 

@@ -5,6 +5,8 @@ something, and changes nothing that we keep, is done here.
 """
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -45,7 +47,12 @@ from ipc.actions import (
 from ipc.bus import Bus, Refused
 from ipc.messages import HangUp, Message, OfferMedia, Transfer
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+ANSWER_S = 1.0
+"""For what is good to know or to have said, and for which no caller shall wait: is a place there, a result."""
 
 DIRECT_RATE = 8000
 """The dialplan application AudioSocket knows no other (apps/app_audiosocket.c)."""
@@ -173,6 +180,8 @@ class Requests:
         request, reply = self._calls.request()
         if command.destination:
             destination = self._destination(command.destination)
+            if not await self._exists(command.call_id, destination):
+                raise Refused(f"{destination.extension}@{destination.context} is not in the dialplan")
             asked = TransferAsked(
                 command.destination,
                 place(destination),
@@ -183,6 +192,8 @@ class Requests:
         else:
             sound = "" if command.announced else self._settings.failure.sound
             on_failure = self._settings.transfers.on_failure
+            if on_failure is not None and not await self._exists(command.call_id, on_failure):
+                on_failure = None
             variables = on_failure.variables if on_failure else {}
             asked = TransferAsked("on_failure", place(on_failure), request, "FAILED", variables, sound)
         return await self._ask(command.call_id, asked, reply)
@@ -217,8 +228,14 @@ class Requests:
         return await self._ask(command.call_id, AnswerAsked(request), reply)
 
     async def _set_result(self, sender: str, command: SetResult) -> Message | None:
+        """Kept until the caller leaves, and set at once, too: who hangs up leaves no time for it, and `h` is to know."""
         if not self._calls.tell(command.call_id, ResultSet(command.variables)):
             self._refuse_if_blind(command.call_id)
+        session = self._calls.store.get(command.call_id)
+        if session is not None and session.stage is Stage.TALKING and not session.direct:
+            with contextlib.suppress(AriError, TimeoutError):
+                async with asyncio.timeout(ANSWER_S):
+                    await self._ari.set_variables(self._hands.channel(session.call_id), command.variables)
         return None
 
     # -- errands to Asterisk -------------------------------------------------------------------------------------------
@@ -248,6 +265,23 @@ class Requests:
             question = f"DEVICE_STATE({destination.device})"
         state = await _asterisk(self._ari.variable(self._hands.channel(session.call_id), question)) or "UNKNOWN"
         return ExtensionState(state=state, reachable=state not in OCCUPIED)
+
+    async def _exists(self, call_id: str, destination: Destination) -> bool:
+        """Whether the dialplan has the place: Asterisk takes a caller to one that it has not, too, and hangs up there.
+        Where it does not tell, it is taken at its word."""
+        session = self._calls.store.get(call_id)
+        if session is None or session.direct:
+            return True
+        question = f"DIALPLAN_EXISTS({destination.context},{destination.extension},{destination.priority})"
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                exists = await self._ari.variable(self._hands.channel(call_id), question) != "0"
+        except (AriError, TimeoutError):
+            return True
+        if not exists:
+            at = f"{destination.extension}@{destination.context}, priority {destination.priority}"
+            log.warning("call %s cannot go to %s: the dialplan has no such place (`ringmaster doctor`)", call_id, at)
+        return exists
 
     # -- common --------------------------------------------------------------------------------------------------------
 

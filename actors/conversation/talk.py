@@ -250,6 +250,8 @@ class Talk:
             return texts.declined
         if "normal" in said or "hung up" in said:  # they have hung up
             return texts.declined if self._person else texts.no_answer
+        if "no cause" in said and self._person:  # the same: Asterisk gives none for a Local channel
+            return texts.declined
         return texts.failed
 
     def _consulted(self, state: str, reason: str, now_ns: int) -> Action:

@@ -1,5 +1,7 @@
 """Requests about Asterisk itself: its version, modules, applications and device states."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from actors.call_control.ari.bridges import BridgeRequests
@@ -58,12 +60,12 @@ class SystemRequests(BridgeRequests):
         known = decoded(await self.request("GET", "applications"), list[Application])
         return {application.name: application for application in known}
 
-    async def application_idle(self) -> bool:
-        """Whether no call is in the application. Asterisk does not tell whether somebody listens to it: an application
+    async def application_idle(self, ours: Callable[[str], bool] = lambda identifier: False) -> bool:
+        """Whether no channel or bridge but `ours` is in the application. Asterisk does not tell whether somebody listens to it: an application
         that nobody has any more may stay known (res/stasis/app.c, app_is_finished)."""
         try:
             body = await self.request("GET", f"applications/{quoted(self.app_name)}")
         except NotFound:
             return True
         application = decoded(body, Application)
-        return not application.channel_ids and not application.bridge_ids
+        return all(ours(identifier) for identifier in (*application.channel_ids, *application.bridge_ids))

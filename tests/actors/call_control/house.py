@@ -21,7 +21,8 @@ import msgspec
 from actors.call_control.ari import Ari
 from actors.call_control.control import CallControl
 from actors.call_control.store import Store
-from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan, NoOp, Stasis, Wait
+from bench.asterisk import Answer, Asterisk, AudioSocket, NoOp, Stasis, Wait
+from bench.asterisk.lines import Line
 from config import schema
 from config.secret import Secret
 from ipc.actions import KeyPressed
@@ -185,7 +186,7 @@ class FakeConversation:
         self.notes.append(note.what)
 
 
-def dialplan(media_port: int) -> Dialplan:
+def dialplan(media_port: int) -> dict[str, dict[str, list[Line]]]:
     return {
         "inbound": {
             "1000": [Stasis(APP), NoOp("after the agent"), Wait(60)],
@@ -211,7 +212,8 @@ class House:
         self.conversation = FakeConversation(await enter(Bus(self.run_dir, "conversation.1")))
         port = await self.supervisor.listen()
         self._life.push_async_callback(self.supervisor.stop)
-        self.asterisk = await enter(Asterisk(dialplan(port)))
+        self.dialplan = dialplan(port)
+        self.asterisk = await enter(Asterisk(self.dialplan))
         self._life.push_async_callback(self.kill_call_control)
         destination = schema.Destination(context="people", extension="6000")
         self.settings = schema.Settings(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.asterisk import Phone
+from ipc.actions import SetResult
 from ipc.bus import Refused
 from ipc.messages import ActorChanged
 from tests.actors.call_control.house import House
@@ -119,6 +120,33 @@ def test_a_transfer_to_nowhere_is_refused_with_the_names_there_are_and_the_call_
         assert house.talking(phone.id)
         with pytest.raises(Refused, match="is over"):
             await house.conversation.transfer("1.1", "sales")
+
+    play(tmp_path, scene)
+
+
+def test_what_the_agent_has_found_out_is_there_for_the_dialplan_when_the_caller_hangs_up(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        phone = await call(house)
+        found = SetResult(call_id=phone.id, variables={"AGENT_OUTCOME": "booked"})
+        await house.conversation.bus.ask("call-control", found, within=5)
+        assert phone.variables["AGENT_OUTCOME"] == "booked"
+
+    play(tmp_path, scene)
+
+
+def test_a_caller_is_not_sent_to_a_place_that_the_dialplan_has_not_and_the_call_goes_on(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        phone = await call(house)
+        del house.dialplan["people"]["6000"]
+        with pytest.raises(Refused, match="6000@people is not in the dialplan"):
+            await house.conversation.transfer(phone.id, "sales")
+        assert house.talking(phone.id)
+        del house.dialplan["people"]["0"]
+        await house.conversation.transfer(phone.id, "")
+        await phone.reaches("inbound", "1000", 2)
+        await house.until(house.nothing_left)
+        assert phone.variables["AGENT_STATUS"] == "FAILED"
+        assert not phone.ended.is_set()
 
     play(tmp_path, scene)
 

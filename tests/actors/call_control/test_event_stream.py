@@ -4,11 +4,11 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from itertools import islice
 
 import pytest
-from aiohttp import web
+from aiohttp import WSMessage, WSMsgType, web
 
 from actors.call_control.ari import Ari, AriEvent, transport
 from actors.call_control.ari.transport import CONNECT_S, LONGEST_MESSAGE
@@ -45,6 +45,7 @@ class Switchboard:
         self.taken = 0
         """How many more times a call is said to be in the application."""
         self.looks = 0
+        self.goodbye: WSMessage | None = None
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         script = self.scripts.pop(0) if self.scripts else 503
@@ -55,7 +56,7 @@ class Switchboard:
         for message in script:
             await socket.send_str(message)
         if any("ApplicationReplaced" in message for message in script):
-            await socket.receive()  # Asterisk leaves it open; the client is to close it
+            self.goodbye = await socket.receive()  # Asterisk leaves it open; the client is to close it
         await socket.close()
         return socket
 
@@ -69,7 +70,9 @@ class Switchboard:
         )
 
 
-def play(switchboard: Switchboard, scene: Callable[[EventStream, list[float]], Awaitable[None]]) -> None:
+def play(
+    switchboard: Switchboard, scene: Callable[[EventStream, list[float]], Awaitable[None]], ours: Container[str] = ()
+) -> None:
     async def run() -> None:
         application = web.Application()
         application.router.add_get("/ari/events", switchboard.events)
@@ -86,7 +89,7 @@ def play(switchboard: Switchboard, scene: Callable[[EventStream, list[float]], A
         settings = Asterisk(port=runner.addresses[0][1], password=Secret("x"), app_name="agent")
         try:
             async with asyncio.timeout(20), Ari(settings) as ari:
-                stream = EventStream(ari, sleep=sleep, chance=lambda: 1.0)
+                stream = EventStream(ari, ours=ours.__contains__, sleep=sleep, chance=lambda: 1.0)
                 running = asyncio.create_task(stream.run())
                 await scene(stream, slept)
                 running.cancel()
@@ -105,6 +108,19 @@ def test_messages_come_between_up_and_down_in_order_and_the_next_connection_foll
         assert "has closed the events connection" in items[3].problem
 
     play(Switchboard((event(1), event(2)), (event(3),)), scene)
+
+
+def test_who_ends_says_goodbye_to_asterisk_and_calls_it_no_fault() -> None:
+    switchboard = Switchboard((json.dumps({"type": "ApplicationReplaced"}),))
+
+    async def scene(stream: EventStream, slept: list[float]) -> None:
+        for _ in range(2):
+            await stream.items.get()
+        await stream.leave()
+        assert not len(stream.items)
+
+    play(switchboard, scene)
+    assert switchboard.goodbye is not None and switchboard.goodbye.type is WSMsgType.CLOSE
 
 
 def test_a_refusal_is_retried_with_growing_pauses_and_says_each_time_why() -> None:
@@ -144,6 +160,21 @@ def test_after_application_replaced_it_stands_aside_until_no_call_is_in_the_appl
         assert [seconds for seconds in slept if seconds >= 10] == [10.0] * 4 + [20.0]
 
     play(switchboard, scene)
+
+
+def test_a_call_of_our_own_that_goes_on_is_no_reason_to_stand_aside() -> None:
+    switchboard = Switchboard((json.dumps({"type": "ApplicationReplaced"}),), (event(1),))
+    switchboard.taken = 100
+
+    async def scene(stream: EventStream, slept: list[float]) -> None:
+        for _ in range(2):
+            await stream.items.get()
+        await stream.stand_aside()
+        assert isinstance(await stream.items.get(), Down)
+        assert isinstance(await stream.items.get(), Up)
+        assert switchboard.looks == 1
+
+    play(switchboard, scene, ours={"17.1"})
 
 
 def test_a_flood_of_digits_and_of_long_messages_leaves_the_other_events_in_order_and_the_memory_bounded() -> None:

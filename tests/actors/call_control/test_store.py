@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.call_control.events import Begun, DigitPressed
 from actors.call_control.store import Store
@@ -233,6 +234,19 @@ def test_the_conversation_is_taken_over_from_the_journal(tmp_path: Path) -> None
     ]
     assert record.quality is not None
     assert (record.quality.lost, record.quality.late_p99_ms) == (2, None)
+
+
+def test_a_call_that_asks_for_a_provider_that_is_not_in_service_was_held_by_the_pipeline_that_it_got(
+    tmp_path: Path,
+) -> None:
+    call = MortalWorld(tmp_path, lambda: False)
+    call.said = replace(call.said, provider="gold")
+    call.tell(Begun())
+    conversation(tmp_path, call)
+    call.talk()
+    over(call)
+    [record] = records(tmp_path)
+    assert (record.provider, record.pipeline) == ("", "embedded")
 
 
 @pytest.mark.parametrize(

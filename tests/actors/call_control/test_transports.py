@@ -35,6 +35,37 @@ def test_each_transport_that_fails_is_followed_by_the_next_and_the_caller_stays(
     assert [judge.worked for judge in call.judged] == [False, False, False, True]
 
 
+def test_a_port_that_asterisk_has_waited_for_in_vain_is_not_tried_again_by_the_other_kind_of_audiosocket() -> None:
+    call = World(transports=ALL)
+    while call.stage != "talking":
+        in_vain = isinstance(call.waiting[0], Originate) and call.waiting[0].transport == "audiosocket"
+        if in_vain:
+            call.pass_time(2)
+        call.answer(0, Why.REFUSED if in_vain else None)
+    assert used(call) == ["audiosocket", "websocket"]
+    assert call.judged[:2] == [Judge("audiosocket", worked=False), Judge("audiosocket_external", worked=False)]
+
+
+def test_a_port_that_asterisk_has_waited_for_in_vain_is_tried_again_where_there_is_no_other_way() -> None:
+    call = World(transports=("audiosocket", "audiosocket_external"))
+    while call.stage != "talking":
+        in_vain = isinstance(call.waiting[0], Originate) and call.waiting[0].transport == "audiosocket"
+        if in_vain:
+            call.pass_time(2)
+        call.answer(0, Why.REFUSED if in_vain else None)
+    assert used(call) == ["audiosocket", "audiosocket_external"]
+
+
+def test_an_asterisk_that_cannot_be_reached_says_nothing_of_a_transport() -> None:
+    call = World(transports=ALL)
+    while not used(call):
+        call.answer(0)
+    call.answer(Originate, Why.UNREACHABLE)
+    call.settle()
+    assert used(call) == ["audiosocket", "audiosocket"]
+    assert call.judged == [Judge("audiosocket", worked=True)]
+
+
 def test_a_leg_that_has_served_for_long_is_made_anew_over_the_same_transport() -> None:
     call = World(transports=ALL).talk()
     call.pass_time(60)

@@ -31,9 +31,9 @@ def test_the_newcomer_has_the_calls_the_first_one_says_why_and_comes_back_when_i
     gone = False
     really_idle = Ari.application_idle
 
-    async def idle(ari: Ari) -> bool:
+    async def idle(ari: Ari, ours: Callable[[str], bool]) -> bool:
         """Between two calls it is idle, too, and the two would take turns, ever more slowly: not here."""
-        return gone and await really_idle(ari)
+        return gone and await really_idle(ari, ours)
 
     monkeypatch.setattr(event_stream, "ASIDE_S", 0.05)
     monkeypatch.setattr(Ari, "application_idle", idle)

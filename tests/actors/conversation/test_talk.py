@@ -235,9 +235,10 @@ def test_a_cough_is_no_answer() -> None:
     assert said_to(scene, TO_PERSON) == [ANNOUNCED]
 
 
-def test_the_person_hangs_up_and_the_caller_goes_on_with_the_agent() -> None:
+@pytest.mark.parametrize("cause", ["Normal Clearing", "no cause given"])
+def test_the_person_hangs_up_and_the_caller_goes_on_with_the_agent(cause: str) -> None:
     scene = consulted()
-    scene.at(7000, ev.ConsultChanged("ended", "Normal Clearing"))
+    scene.at(7000, ev.ConsultChanged("ended", cause))
     scene.caller_speaks(10_000, 11_000)
     scene.run(15_000)
     assert scene.conversation[-3:] == [

@@ -196,7 +196,7 @@ class Asterisk:
         here = channel_id in self.lines
         try:
             return await self._weather(what)
-        except NoReply:
+        except (NoReply, asyncio.CancelledError):
             self.doubtful.add(channel_id)
             raise
         finally:
@@ -238,8 +238,8 @@ class Asterisk:
     async def modules(self) -> dict[str, bool]:
         return {}
 
-    async def application_idle(self) -> bool:
-        return not any(line.inside for line in self.lines.values())
+    async def application_idle(self, ours: Callable[[str], bool]) -> bool:
+        return not any(line.inside and not ours(line.id) for line in self.lines.values())
 
     async def channel(self, channel_id: str) -> Channel | None:
         line = self.lines.get(channel_id)
