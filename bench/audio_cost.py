@@ -9,6 +9,7 @@ process, at a higher real-time priority where that is allowed; they write into t
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import random
@@ -103,8 +104,9 @@ def live(control: socket.socket) -> None:
     death, _ = os.pipe()
     lifeline = cast(Lifeline, SimpleNamespace(death_fd=death, config=str(SHIPPED)))
     worker = Worker(control, lifeline, cast(Progress, SimpleNamespace(bump=int, set_calls=int)))
-    while worker.open:
-        worker.turn()
+    with contextlib.suppress(BrokenPipeError):  # the bench is over, and the actor wants to tell it of the calls' end
+        while worker.open:
+            worker.turn()
 
 
 def raise_actors(processes: int, calls: int, bare: bool) -> Actors:

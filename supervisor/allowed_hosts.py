@@ -8,7 +8,7 @@ from config import addresses
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 60.0
-"""How often the log is told of one address."""
+"""How often the log is told of one address, or of one kind of what is no call."""
 
 MOST_TOLD = 256
 """Addresses that are remembered for it. Whoever has more of them at hand is counted, and not written of."""

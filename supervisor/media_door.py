@@ -25,7 +25,7 @@ from config.schema import AudioSocket
 from ipc import media_uuid
 from ipc.bus import NoAnswer, Refused
 from supervisor import media_tcp
-from supervisor.allowed_hosts import AllowedHosts
+from supervisor.allowed_hosts import TELL_EVERY_S, AllowedHosts
 from supervisor.parting import part
 
 log = logging.getLogger(__name__)
@@ -97,6 +97,8 @@ class MediaDoor:
         self._allowed = AllowedHosts(settings.allowed_hosts)
         self._calls = calls
         self._offer = offer
+        self._told: dict[Reason, float] = {}
+        """By reason, when the log was last told of it."""
         self._unnamed: dict[_Visitor, None] = {}  # those whose UUID has not come, in the order in which they came
         self.offers = 0
         """Connections that call-control is looking at."""
@@ -229,7 +231,7 @@ class MediaDoor:
             self._calls.deliver(name, connection)
         except Turned as turned:
             self.refused[turned.reason] += 1
-            log.warning("media connection from %s dropped: %s", visitor.peer, turned)
+            self._tell(visitor.peer, turned)
             if turned.politely:
                 await part(connection, PART_S, terminate=True)
             connection.close()
@@ -238,6 +240,15 @@ class MediaDoor:
             raise
         finally:
             self._unnamed.pop(visitor, None)
+
+    def _tell(self, peer: str, turned: Turned) -> None:
+        """Of those that are no calls, one of each kind a minute: a scanner fills no disk with them. All are counted."""
+        now = time.monotonic()
+        if not turned.politely:
+            if now - self._told.get(turned.reason, -TELL_EVERY_S) < TELL_EVERY_S:
+                return
+            self._told[turned.reason] = now
+        log.warning("media connection from %s dropped: %s", peer, turned)
 
     async def _read_uuid(self, connection: socket.socket) -> str:
         """Takes the first frame from the connection, and not a byte more: the rest is the audio actor's."""

@@ -221,7 +221,7 @@ class CallControl:
         return self.calls.store.of_channel(channel_id) or self.calls.store.get(self._call_id(channel_id))
 
     def _ours(self, identifier: str) -> bool:
-        return (self._session_of(identifier) or self.calls.store.of_bridge(identifier)) is not None
+        return (self._session(identifier) or self.calls.store.of_bridge(identifier)) is not None
 
     def _playback(self, event: AriEvent, playback_id: str) -> None:
         if playback_id.startswith(SOUND_PREFIX):

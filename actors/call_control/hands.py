@@ -62,9 +62,7 @@ def conversation_of(call_id: str, count: int) -> str:
 
 
 class Hands:
-    def __init__(
-        self, bus: Bus, ari: Ari, settings: Settings, prefix: str = "", variables: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, bus: Bus, ari: Ari, settings: Settings, prefix: str = "", variables: Sequence[str] = ()) -> None:
         """prefix: before the channel ids of this Asterisk's callers, in their call ids. variables: of the caller's
         channel, which agents want to know, besides those that every call has."""
         self._bus = bus

@@ -5,8 +5,13 @@ ear held when it was sent, so the two sides belong together to within a frame or
 as they were sent, and moved only where they have come apart by more than jitter does.
 """
 
-import audioop
+import warnings
 from collections import deque
+
+with warnings.catch_warnings():
+    # In the standard library up to Python 3.12; from 3.13 on the package audioop-lts has it under the same name.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import audioop
 
 APART = 5
 """Frames (100 ms) by which the sides may be apart before that is put right: jitter makes up to three."""

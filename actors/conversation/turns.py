@@ -142,7 +142,7 @@ class Turns:
             return found
         reply = self._speaking.reply
         if not (reply and reply.kind == "goodbye"):
-            found.append((self._began_ns + int(rules.max_call_s * 1e9), self._time_is_up))
+            found.append((self._up_ns, self._time_is_up))
         if self.phase == "idle" and not self._on_hold:
             found.append((self._idle_since_ns + int(rules.no_input.after_s * 1e9), self._no_input))
         if self.phase == "thinking" and self._timing and not reply and rules.filler_after_ms and self._agent.filler:
@@ -150,6 +150,11 @@ class Turns:
         if self._keys.digits and self.phase != "caller":
             found.append((self._keys.complete_ns, self._digits_complete))
         return found
+
+    @property
+    def _up_ns(self) -> int:
+        """When the call's time is up."""
+        return (self._began_ns or 0) + int(self._rules.max_call_s * 1e9)
 
     # -- the agent speaks
 
@@ -279,6 +284,8 @@ class Turns:
         rules, reply = self._rules.barge_in, self._speaking.reply
         if not rules.enabled or self._utterances.run.ms < rules.min_speech_ms or reply is None:
             return False
+        if reply.kind == "goodbye" and self._now >= self._up_ns:
+            return False  # it would only be said again
         protected = reply.kind == "greeting" and self._now - reply.first_ns < rules.protect_greeting_ms * 1_000_000
         return not protected
 

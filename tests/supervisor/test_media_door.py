@@ -182,6 +182,16 @@ def test_a_connection_that_is_closed_again_is_counted() -> None:
     assert play(scene) == {"closed early": 1}
 
 
+def test_a_scanner_is_counted_and_the_log_told_once_of_each_kind(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(entrance: Entrance) -> None:
+        for _ in range(5):
+            assert await entrance.is_dropped(await entrance.knock(b"GET / HTTP/1.1\r\n\r\n"))
+            assert await entrance.is_dropped(await entrance.knock(first_frame(media_uuid.make())))
+
+    assert play(scene) == {"no UUID": 5, "late": 5}
+    assert sum("dropped" in line for line in caplog.messages) == 2
+
+
 def test_a_second_connection_with_the_same_uuid_is_dropped() -> None:
     async def scene(entrance: Entrance) -> None:
         await entrance.knock(first_frame(DIRECT))

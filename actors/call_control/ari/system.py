@@ -61,8 +61,8 @@ class SystemRequests(BridgeRequests):
         return {application.name: application for application in known}
 
     async def application_idle(self, ours: Callable[[str], bool] = lambda identifier: False) -> bool:
-        """Whether no channel or bridge but `ours` is in the application. Asterisk does not tell whether somebody listens to it: an application
-        that nobody has any more may stay known (res/stasis/app.c, app_is_finished)."""
+        """Whether no channel or bridge but `ours` is in the application. Asterisk does not tell whether somebody
+        listens to it: an application that nobody has any more may stay known (res/stasis/app.c, app_is_finished)."""
         try:
             body = await self.request("GET", f"applications/{quoted(self.app_name)}")
         except NotFound:

@@ -232,6 +232,14 @@ def test_a_call_does_not_last_for_ever() -> None:
     assert stage.conversation[-1] == ("agent", "Goodbye.")
 
 
+def test_who_talks_while_the_time_of_the_call_is_up_hears_one_goodbye_to_its_end() -> None:
+    stage = Stage(rules=Rules(max_call_s=10))
+    stage.caller_speaks(9000, 30_000)
+    stage.run(60_000)
+    assert stage.ended == "the call's time was up"
+    assert [text for who, text in stage.conversation if who == "agent"][1:] == ["Goodbye."]
+
+
 def test_who_talks_without_end_is_answered_all_the_same() -> None:
     stage = Stage(rules=Rules(max_turn_s=5))
     stage.caller_speaks(2000, 60_000)
