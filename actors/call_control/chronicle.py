@@ -20,7 +20,8 @@ SHOWN = 3
 LOST_AWAY = "ended while call-control was away"
 LOST_BOOT = "the machine was restarted"
 LOST_HOUSE = "everything was restarted"
-LOST = (LOST_AWAY, LOST_BOOT, LOST_HOUSE)
+LOST_ASTERISK = "Asterisk was restarted"
+LOST = (LOST_AWAY, LOST_BOOT, LOST_HOUSE, LOST_ASTERISK)
 """Causes of calls whose end nobody saw."""
 
 LONGEST_NAME, LONGEST_TEXT = 200, 500
@@ -107,7 +108,7 @@ def outcome(session: Session) -> str:
         if departure.destination or departure.status == "TRANSFERRED":
             return "transferred"
         if departure.hang_up:
-            return "agent hung up" if answered(session) else "failed"
+            return "agent hung up" if answered(session) or session.early else "failed"
         return "sent on"
     if not answered(session):
         return "no answer" if session.outbound is not None else "abandoned"

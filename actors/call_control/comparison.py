@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from actors.call_control.ari import Bridge, Channel
-from actors.call_control.chronicle import LOST_AWAY
+from actors.call_control.chronicle import LOST_ASTERISK, LOST_AWAY
 from actors.call_control.commands import Command, Place
 from actors.call_control.events import (
     BridgeGone,
@@ -110,6 +110,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     bridges: tuple[Bridge, ...]
     calls: tuple[OpenedCall, ...]
     """At the supervisor."""
+    restarted: bool = False
+    """Asterisk is not the one of the last look: what it had is gone, and nobody has hung up."""
     alone: bool = True
     """False while another program has the application: then nothing but our own sessions is judged."""
 
@@ -202,7 +204,7 @@ def missed(session: Session, found: Found) -> Sequence[Event]:
             return (CallerLeft(f"not answered: {GONE_UNHEARD}"),)
         return (CallerAnswered(),) if session.call_id in found.callers() else ()
     if session.call_id not in found.callers():
-        return (CallerLeft("gone while Asterisk could not be heard"),)
+        return (CallerLeft(LOST_ASTERISK if found.restarted else "gone while Asterisk could not be heard"),)
     bridges = {bridge.id for bridge in found.bridges}
     events = [*_missed_of_media(session, found), *_missed_of_person(session, found)]
     if session.bridge.state is State.THERE and session.bridge_id not in bridges:

@@ -115,6 +115,8 @@ class CallControl:
         self._complaint = ""
         """About the call history."""
         self._compare_now = asyncio.Event()
+        self._compared_with = ""
+        """Which Asterisk it was, by when it was started."""
         self._ended_meanwhile: set[str] = set()
         self._dialled: dict[str, str] = {}
         """What became of the dialling of channels that we have made."""
@@ -296,6 +298,7 @@ class CallControl:
                 pause = COMPARE_AGAIN_S
 
     async def _compare(self) -> None:
+        await self._ask_abilities()
         before = {session.call_id: session for session in self.calls.store}
         self._ended_meanwhile.clear()
         listed = await self.bus.expect(SUPERVISOR, ListCalls(), CallList, within=LIST_S)
@@ -305,9 +308,9 @@ class CallControl:
             channels=tuple(await self.ari.channels()),
             bridges=tuple(await self.ari.bridges()),
             calls=own(listed.calls, self.bus.name),
+            restarted=self._compared_with not in ("", self.ari.started),
             alone=not self.stream.replaced,
         )
-        await self._ask_abilities()
         fallback = place(self.settings.transfers.on_failure)
         verdicts = compare(
             found, before, self.calls.store, self._ended_meanwhile, time.monotonic_ns(), fallback, self._found
@@ -315,6 +318,7 @@ class CallControl:
         for verdict in verdicts:
             self._execute(verdict)
         self._found = {}
+        self._compared_with = self.ari.started
         if not self._found_direct:
             self.kept.forsake()
         self.requests.compared = True

@@ -265,11 +265,12 @@ def _transfer_asked(move: Move, asked: TransferAsked) -> None:
         move.do(Reply(asked.request, refusal=f"the call is {move.session.stage}: there is nobody to transfer"))
         return
     move.note("transfer asked", destination=asked.destination)
+    nowhere = asked.status == "FAILED" and asked.place is None
     depart(
         move,
         Departure(
             hang_up=False,
-            cause=f"transferred to {asked.destination}",
+            cause="the agent could not go on" if nowhere else f"transferred to {asked.destination}",
             status=asked.status,
             place=asked.place,
             destination=asked.destination,

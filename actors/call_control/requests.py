@@ -228,7 +228,7 @@ class Requests:
         return await self._ask(command.call_id, AnswerAsked(request), reply)
 
     async def _set_result(self, sender: str, command: SetResult) -> Message | None:
-        """Kept until the caller leaves, and set at once, too: who hangs up leaves no time for it, and `h` is to know."""
+        """Kept until the caller leaves, and set at once, too: who hangs up leaves no time, and `h` is to know."""
         if not self._calls.tell(command.call_id, ResultSet(command.variables)):
             self._refuse_if_blind(command.call_id)
         session = self._calls.store.get(command.call_id)

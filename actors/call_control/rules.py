@@ -50,8 +50,8 @@ LEAVE_NS = 5 * SECOND
 SOUND_PREFIX = "sorry-"
 """Of the id of the playback by which a caller hears why they are sent on."""
 
-STATUS = "AGENT_STATUS"
-"""Channel variable that tells the dialplan how the call with the agent ended."""
+STATUS, OUTCOME = "AGENT_STATUS", "AGENT_OUTCOME"
+"""Channel variables that tell the dialplan how the call with the agent ended."""
 
 
 def proceed(move: Move) -> None:
@@ -274,6 +274,8 @@ def _leave(move: Move) -> None:
     variables = {**session.results, **departure.variables}
     if departure.status:
         variables[STATUS] = departure.status
+    if departure.status == "FAILED":
+        variables.setdefault(OUTCOME, "failed")  # the conversation may have died before it could say so
     if variables and departure.variable.state is State.NONE:
         _depart(move, variable=PENDING)
         move.do(SetVariables(session.call_id, variables))

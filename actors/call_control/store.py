@@ -73,8 +73,9 @@ BARGE_IN = f"INSERT OR REPLACE INTO barge_ins VALUES ({', '.join('?' * 5)})"
 QUALITY = f"INSERT OR REPLACE INTO quality VALUES ({', '.join('?' * 11)})"
 CLOSED = """
 UPDATE calls SET ended = coalesce(ended, ?2), outcome = iif(outcome = '', ?3, outcome),
-    cause = iif(cause = '', ?4, cause), agent = iif(?5 = '', agent, ?5), provider = iif(?6 = '' AND ?7 = '', provider, ?6),
-    pipeline = ?7, remark = ?8, recording = iif(?9 = '', recording, ?9)
+    cause = iif(cause = '', ?4, cause), agent = iif(?5 = '', agent, ?5),
+    provider = iif(?6 = '' AND ?7 = '', provider, ?6), pipeline = ?7, remark = ?8,
+    recording = iif(?9 = '', recording, ?9)
 WHERE number = ?1
 """
 DEAD = "DELETE FROM live WHERE number = ?"

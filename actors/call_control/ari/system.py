@@ -25,14 +25,17 @@ class _DeviceState(msgspec.Struct):
 
 
 class SystemRequests(BridgeRequests):
+    started = ""
+    """When Asterisk was, by its own clock: another text, another Asterisk. "" where it does not say."""
+
     async def info(self) -> Info:
         return decoded(await self.request("GET", "asterisk/info"), Info)
 
     async def version(self) -> str:
         """Such as "22.11.0-rc1". What is asked differently in some versions is asked as this one wants it from now
-        on."""
-        body = await self.request("GET", "asterisk/info", {"only": "system"})
-        version = decoded(body, Info).system.version
+        on. `started` is known from then on, too."""
+        info = decoded(await self.request("GET", "asterisk/info", {"only": "system,status"}), Info)
+        version, self.started = info.system.version, info.status.startup_time
         self.bulk = bool(version) and can(version, BULK_VARIABLES)
         return version
 

@@ -83,6 +83,13 @@ def test_what_became_of_the_call_is_told_truly(came_to: str, goes: object) -> No
     assert came_to in OUTCOMES
 
 
+def test_an_agent_that_says_goodbye_in_early_media_has_hung_up_and_not_failed() -> None:
+    call = World(early=True).talk()
+    call.tell(HangUpAsked("bye"))
+    call.settle()
+    assert outcome(call.session) == "agent hung up"
+
+
 def test_whom_we_called_and_who_did_not_answer() -> None:
     call = World(outbound=OutboundCall(number="1", endpoint="Local/1@x", request=99), agent_known="")
     call.settle()

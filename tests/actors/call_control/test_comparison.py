@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from actors.call_control.ari import Bridge, CallerId, Channel, Dialplan
+from actors.call_control.chronicle import outcome
 from actors.call_control.commands import Answer, Command, Continue, Originate, StartConversation
 from actors.call_control.comparison import (
     Adopt,
@@ -90,6 +91,7 @@ def verdicts(
     before: tuple[Session, ...] = (),
     after: tuple[Session, ...] = (),
     ended: tuple[str, ...] = (),
+    restarted: bool = False,
     alone: bool = True,
     known: Session | None = None,
     kept: Session | None = None,
@@ -103,7 +105,15 @@ def verdicts(
         before, after = (*before, known), (*after, known)
     for session in after:
         store.put(session)
-    found = Found(app_name=APP, prefix=prefix, channels=channels, bridges=bridges, calls=calls, alone=alone)
+    found = Found(
+        app_name=APP,
+        prefix=prefix,
+        channels=channels,
+        bridges=bridges,
+        calls=calls,
+        restarted=restarted,
+        alone=alone,
+    )
     stored = {kept.call_id: Kept(kept, waiting)} if kept is not None else {}
     return compare(found, {session.call_id: session for session in before}, store, set(ended), NOW, kept=stored)
 
@@ -129,7 +139,7 @@ def test_when_all_is_as_we_believe_nothing_is_done() -> None:
             (BRIDGE,),
             GONE_UNHEARD,
         ),
-        ("Asterisk was restarted", (), (), GONE_UNHEARD),
+        ("everything is gone", (), (), GONE_UNHEARD),
         ("the media leg is gone", (CALLER,), (BRIDGE,), MediaLegEnded(MEDIA, "gone unheard")),
         ("the bridge is gone", (CALLER, LEG), (), BridgeGone()),
     ],
@@ -138,6 +148,12 @@ def test_a_call_is_told_what_it_missed(
     what: str, channels: tuple[Channel, ...], bridges: tuple[Bridge, ...], event: Event
 ) -> None:
     assert verdicts(channels=channels, bridges=bridges, known=talking()) == [Tell(CALL, event)], what
+
+
+def test_of_a_call_that_went_with_its_asterisk_nobody_says_that_the_caller_hung_up() -> None:
+    (verdict,) = verdicts(channels=(), bridges=(), known=talking(), restarted=True)
+    assert verdict == Tell(CALL, CallerLeft("Asterisk was restarted"))
+    assert outcome(talking(answered=THERE, cause="Asterisk was restarted")) == "lost"
 
 
 def test_a_media_leg_whose_arrival_was_missed_arrives() -> None:

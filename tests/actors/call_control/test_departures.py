@@ -38,6 +38,26 @@ def test_a_hangup_leaves_the_result_behind_for_the_h_extension() -> None:
     assert variables(call) == [{"AGENT_OUTCOME": "booked", "AGENT_STATUS": "DONE"}]
 
 
+def test_an_agent_that_has_died_before_it_could_say_how_it_ended_has_failed() -> None:
+    call = World().talk()
+    call.tell(LOST)
+    while not variables(call):
+        call.answer(0)
+    assert variables(call) == [{"AGENT_STATUS": "FAILED", "AGENT_OUTCOME": "failed"}]
+    told = World().talk()
+    told.tell(ResultSet({"AGENT_OUTCOME": "booked"}))
+    told.tell(TransferAsked("on_failure", FALLBACK, request=3, status="FAILED"))
+    told.settle()
+    assert variables(told) == [{"AGENT_STATUS": "FAILED", "AGENT_OUTCOME": "booked"}]
+
+
+def test_a_caller_who_goes_on_after_the_agent_for_want_of_another_place_was_not_transferred() -> None:
+    call = World().talk()
+    call.tell(TransferAsked("on_failure", None, request=3, status="FAILED"))
+    call.settle()
+    assert call.session.cause == "the agent could not go on"
+
+
 def test_a_caller_whose_agent_has_lost_its_voice_hears_why_and_then_goes_on() -> None:
     call = World().talk()
     call.tell(LOST)

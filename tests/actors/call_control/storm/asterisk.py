@@ -232,6 +232,8 @@ class Asterisk:
         await self._done(lost)
         return shown
 
+    started = ""
+
     async def version(self) -> str:
         return "22.11.0"
 
