@@ -67,6 +67,20 @@ class AgentSaid(Record, frozen=True):
     last_ns: int
 
 
+class AgentSaying(Record, frozen=True):
+    """All of a reply is in the mouth: from here on it will be heard also when whoever made it dies. `AgentSaid` follows
+    once it has been."""
+
+    turn: int
+    kind: str
+    text: str
+    generation: int
+    samples: int
+    ending: str = ""
+    """The tool that is to be run once it has been heard; "" for none."""
+    arguments: dict[str, str] = {}
+
+
 class CallerSaid(Record, frozen=True):
     """One turn of the caller. Who goes on talking before the answer is heard adds to it: its last record counts."""
 

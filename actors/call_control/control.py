@@ -266,7 +266,7 @@ class CallControl:
             return
         # Who goes on in the dialplan leaves our application without a word of a hang-up before.
         hung_up = event.type != "StasisEnd"
-        self.calls.tell(call_id, CallerLeft(f"the caller hung up ({cause})", hung_up))
+        self.calls.tell(call_id, CallerLeft(f"the caller hung up ({cause})" if hung_up else "the caller left", hung_up))
 
     def _arrive(self, channel: Channel) -> None:
         call_id = self._call_id(channel.id)

@@ -20,6 +20,7 @@ from actors.conversation.turns import Turns
 from config.agent import Agent
 from config.schema import Turns as Rules
 from ipc import journal
+from ipc.journal import AgentSaying
 
 LEAVE_NS = 10_000_000_000
 """Within so long the last words must have been heard; what has no voice any more never says them."""
@@ -41,8 +42,10 @@ class Course(Turns):
         on_hold: bool = False,
         greeting: str = "",
         fill: Callable[[str], str] = str,
+        saying: AgentSaying | None = None,
     ) -> None:
-        """`away`: the caller cannot hear us, says the predecessor, or, with `on_hold`, hears music by our doing."""
+        """`away`: the caller cannot hear us, says the predecessor, or, with `on_hold`, hears music by our doing.
+        `saying`: what it has put into the mouth, and is being heard."""
         super().__init__(
             rules,
             start_frames,
@@ -53,6 +56,10 @@ class Course(Turns):
             greeting=greeting,
             fill=fill,
         )
+        if saying is not None:
+            self._speaking.adopt(saying)
+            self._ending = ev.AnswerTool(0, saying.ending, saying.arguments) if saying.ending else None
+            self.phase = "agent"
         if away:
             self.phase = "away"
         self._on_hold = on_hold
@@ -114,7 +121,7 @@ class Course(Turns):
         return [] if self._elsewhere else super()._deadlines()
 
     def _started(self, event: ev.Started) -> None:
-        if self.phase == "away":
+        if self.phase == "away" or self._speaking.reply is not None:
             self._began_ns = self._now
         else:
             super()._started(event)

@@ -18,7 +18,7 @@ from config.load import Config
 from config.schema import Destination
 from ipc.bus import Bus
 from ipc.ear import EarReader
-from ipc.journal import CallStarted
+from ipc.journal import AgentSaying, CallStarted
 from ipc.rings import EAR_SLOTS, FRAME_NS, Rings
 
 
@@ -52,6 +52,7 @@ class Maker:
             on_hold=before is not None and before.on_hold,
             greeting=agent.outbound_greeting if started.outbound else "",
             fill=details.fill,
+            saying=_still_heard(line, before) if not asking else None,
         )
         outbound = settings.outbound if waits else None
         talk = Talk(Setting(settings.turns, settings.vad.start_frames, agent, details, outbound), course)
@@ -90,6 +91,12 @@ class Maker:
             self._bus.spawn(self._provider_lost(line.call_id, reason), f"call {line.call_id} without its provider")
 
         return ProvidedCall(setting, line, give_up)
+
+
+def _still_heard(line: Line, before: Past | None) -> AgentSaying | None:
+    """What a predecessor has put into the mouth, unless the caller has interrupted it since."""
+    saying = before.saying if before and not before.away else None
+    return saying if saying is not None and saying.generation == line.gauge.generation else None
 
 
 def _unseen_from(rings: Rings, before: Past) -> int:

@@ -38,6 +38,8 @@ class Reply:
     last_ns: int = 0
     flushed_ns: int = 0
     """When it was given up because the caller interrupted it."""
+    noted: bool = False
+    """It is written down that all of it is in the mouth."""
 
     @property
     def text(self) -> str:
@@ -47,6 +49,11 @@ class Reply:
     def samples(self) -> int:
         """To the end of the last clause: what an actor had written of one before it died counts, for it was heard."""
         return max((clause.first_sample + clause.samples for clause in self.clauses if clause.written), default=0)
+
+    @property
+    def whole(self) -> bool:
+        """True once all of it is in the mouth."""
+        return self.complete and bool(self.clauses) and all(clause.written for clause in self.clauses)
 
     @property
     def finished(self) -> bool:

@@ -10,6 +10,7 @@ from actors.conversation.history import History
 from actors.conversation.tools import FAILED
 from ipc.journal import (
     AgentSaid,
+    AgentSaying,
     CallAnswered,
     CallEnded,
     CallerAway,
@@ -24,7 +25,7 @@ from ipc.journal import (
     ToolRun,
 )
 
-SETTLED = (CallStarted, CallerSaid, DigitsPressed, AgentSaid, NoiseIgnored, FalseBargeIn)
+SETTLED = (CallStarted, CallerSaid, DigitsPressed, AgentSaying, AgentSaid, NoiseIgnored, FalseBargeIn)
 """Records after which nothing is left to be understood of what the caller had said."""
 
 
@@ -47,6 +48,8 @@ class Past:
     """The attended transfer that is under way."""
     reason: str = ""
     """Why the caller is to be put through."""
+    saying: AgentSaying | None = None
+    """What is in the mouth, and is being heard or has been."""
 
 
 def past(records: Iterable[Record]) -> Past | None:
@@ -57,6 +60,7 @@ def past(records: Iterable[Record]) -> Past | None:
     away = on_hold = answered = False
     consult: Consulted | None = None
     reason = ""
+    saying: AgentSaying | None = None
     for record in records:
         # A filler says that the caller has not been understood yet; notes and timings say nothing of it.
         if isinstance(record, SETTLED) and not (isinstance(record, AgentSaid) and record.kind == "filler"):
@@ -71,7 +75,11 @@ def past(records: Iterable[Record]) -> Past | None:
             case DigitsPressed():
                 history.ask(told(record.digits))
                 turn += 1
+            case AgentSaying():
+                saying = record
+                turn = max(turn, record.turn)
             case AgentSaid():
+                saying = None
                 history.answered(record.heard)
                 turn = max(turn, record.turn)
             case ToolRun() if record.outcome.startswith(FAILED):
@@ -101,4 +109,5 @@ def past(records: Iterable[Record]) -> Past | None:
         answered=answered,
         consult=consult,
         reason=reason,
+        saying=saying,
     )

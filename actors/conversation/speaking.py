@@ -5,10 +5,12 @@ it is known what interrupted it.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from actors.conversation import events as ev
 from actors.conversation.clauses import split
 from actors.conversation.reply import Clause, Kind, Reply
+from ipc.journal import AgentSaying
 
 
 class Speaking:
@@ -42,6 +44,30 @@ class Speaking:
         for clause in split(self._fill(text)):
             self.say(clause)
         reply.complete = True
+
+    def adopt(self, saying: AgentSaying) -> None:
+        """What a predecessor has put into the mouth is being heard."""
+        clause = Clause(saying.text, 0, saying.samples)
+        kind = cast(Kind, saying.kind)
+        self.reply = Reply(kind, saying.generation, saying.turn, [clause], complete=True, noted=True)
+
+    def note_whole(self, now_ns: int, ending: ev.AnswerTool | None) -> None:
+        """Writes down, once, that all of the reply is in the mouth. `ending`: what is to be done after it."""
+        reply = self.reply
+        if reply is None or reply.noted or not reply.whole:
+            return
+        reply.noted = True
+        saying = AgentSaying(
+            at_ns=now_ns,
+            turn=reply.turn,
+            kind=reply.kind,
+            text=reply.text,
+            generation=reply.generation,
+            samples=reply.samples,
+            ending=ending.name if ending else "",
+            arguments=ending.arguments if ending else {},
+        )
+        self._do(ev.Write(saying))
 
     def flush(self) -> None:
         self.generation += 1

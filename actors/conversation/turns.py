@@ -214,6 +214,7 @@ class Turns:
 
     def _finish_if_played(self) -> None:
         reply = self._speaking.reply
+        self._speaking.note_whole(self._now, self._ending)
         if self.phase not in ("agent", "thinking") or reply is None or not reply.finished:
             return
         self._close_reply(reply)

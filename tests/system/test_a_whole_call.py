@@ -1,7 +1,7 @@
 """From the first ring to the last descriptor: what a call is, over ARI and straight from the dialplan."""
 
 from bench.asterisk import Where
-from ipc.journal import AgentSaid, CallEnded, CallerSaid, CallStarted, Noted, TurnTimed
+from ipc.journal import AgentSaid, AgentSaying, CallEnded, CallerSaid, CallStarted, Noted, TurnTimed
 from ipc.rings import BELLS
 from tests.system.guest import ANSWER, GREETING, QUESTION, Guest, calls, rings
 from tests.system.house import House, held
@@ -35,7 +35,9 @@ async def test_a_caller_straight_from_the_dialplan_is_served_the_same_and_goes_o
 
 
 def the_journal_has_it_all(guest: Guest) -> None:
-    story = [type(record) for record in guest.records if not isinstance(record, Noted)]
+    # When a reply is whole in the mouth depends on how fast it is made, so that record has no place of its own.
+    story = [type(record) for record in guest.records if not isinstance(record, Noted | AgentSaying)]
+    assert [record.turn for record in guest.all(AgentSaying)] == [0, 1, 2]
     turn = [CallerSaid, TurnTimed, AgentSaid]
     assert story == [CallStarted, AgentSaid, *turn, *turn, CallEnded]
     assert [said.turn for said in guest.all(AgentSaid)] == [0, 1, 2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ipc.journal import AgentSaid, CallerSaid, EngineLost, Noted
+from ipc.journal import AgentSaid, AgentSaying, CallerSaid, EngineLost, Noted
 from ipc.orders import ActorStatus
 from tests.system.command import ringmaster
 from tests.system.guest import ANSWER, GOODBYE, QUESTION, Guest, calls, rings
@@ -110,14 +110,18 @@ async def test_the_conversation_dies_while_the_caller_speaks_and_forgets_nothing
     await restarted(guest, conversation)
 
 
-async def test_the_conversation_dies_while_the_agent_speaks_and_says_it_again(guest: Guest) -> None:
+async def test_the_conversation_dies_while_the_agent_speaks_and_what_it_has_made_is_heard_once_and_whole(
+    guest: Guest,
+) -> None:
     conversation = await guest.house.actor("conversation.1")
     await guest.says("your address")
-    await guest.is_understood("your address")
-    await guest.hears_the_agent_speak()
+    asked = await guest.is_understood("your address")
+    made = await guest.record(AgentSaying, lambda saying: saying.turn == asked.turn)
     kill(conversation)
-    await guest.is_told(DIRECTIONS)
+    said = await guest.is_told(DIRECTIONS)
+    assert (said.generation, said.played, said.interrupted) == (made.generation, made.samples, False)
     await restarted(guest, conversation)
+    await guest.asks()
 
 
 async def test_call_control_dies_and_finds_its_call_again(guest: Guest) -> None:
@@ -157,7 +161,7 @@ async def test_an_engine_that_dies_too_often_is_given_up_and_callers_go_where_so
         guest = await calls(house)
         kill(await house.actor("tts.1"))
         ended = await guest.is_over()
-        assert ended.cause == "transferred to on_failure"
+        assert ended.cause == "the agent could not go on"
         assert guest.phone.variables["AGENT_STATUS"] == "FAILED"
 
         late = rings(house)

@@ -361,7 +361,9 @@ class World:
             return Failed(command, Why.GONE, "Bridge not found")
         self.bridges.discard(command.bridge_id)
         inside = {channel for channel, bridge in self.where.items() if bridge == command.bridge_id}
-        assert self.session.cause or not inside & set(self.media), "a bridge is taken from under the agent"
+        # A leg that is not wanted any more, for the caller is leaving, may be in it: it is being hung up, too.
+        agent = self.session.media.channel_id if self.session.media else ""
+        assert self.session.cause or agent not in inside & set(self.media), "a bridge is taken from under the agent"
         self.where = {channel: other for channel, other in self.where.items() if other != command.bridge_id}
         self.tell(BridgeGone(command.bridge_id))
         return Performed(command)

@@ -15,7 +15,7 @@ from actors.conversation.talk import Setting, Talk
 from config.agent import Agent
 from config.keeping import Outbound
 from config.schema import Turns as Rules
-from ipc.journal import ConsultSaid, Record
+from ipc.journal import AgentSaying, ConsultSaid, Record
 from ipc.messages import WordAt
 
 MS = 1_000_000
@@ -134,6 +134,8 @@ class Stage:
     def _quote(self, record: Record) -> None:
         if isinstance(record, ConsultSaid):
             self.said.append((self.now_ms, f"{record.who} (consulting)", record.text))
+            return
+        if isinstance(record, AgentSaying):  # `AgentSaid` says it once it has been heard
             return
         text = getattr(record, "heard", None)
         if text is None:
