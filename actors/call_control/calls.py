@@ -118,6 +118,15 @@ class Calls:
         self._requests[self._last_request] = future
         return self._last_request, future
 
+    def ask(self, call_id: str, event: Callable[[int], Event]) -> asyncio.Future[Reply] | None:
+        """Tells a call what somebody wants of it: `event` is given the number of their request. None when there is no
+        such call."""
+        if call_id not in self._courses:
+            return None
+        request, reply = self.request()
+        self.tell(call_id, event(request))
+        return reply
+
     def refuse_requests(self) -> None:
         """The actor ends: nobody will answer what is still waiting."""
         for request in tuple(self._requests):

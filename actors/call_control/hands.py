@@ -4,7 +4,6 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 
-from actors.call_control import commands
 from actors.call_control.ari import Ari, AriError, Conflict, Invalid, NoReply, NotFound, Starting, Unreachable
 from actors.call_control.choice import VARIABLES, Abilities, Preferences, choose
 from actors.call_control.commands import (
@@ -263,7 +262,7 @@ class Hands:
         opened = await self._bus.expect(SUPERVISOR, question, messages.CallOpened, within=OPEN_S)
         return RingsOpened(opened.segment, uuid, opened.host, opened.port)
 
-    async def _connect(self, command: commands.ConnectMedia) -> None:
+    async def _connect(self, command: ConnectMedia) -> None:
         connect = messages.ConnectMedia(
             call_id=command.call_id,
             media_uuid=command.media_uuid,

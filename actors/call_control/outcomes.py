@@ -55,7 +55,7 @@ from actors.call_control.moves import (
     setback,
 )
 from actors.call_control.rules import LEAVE_NS
-from actors.call_control.sessions import Departure, MediaLeg, OutboundCall, Part, Remote, Stage, State
+from actors.call_control.sessions import Departure, MediaLeg, OutboundCall, Part, Remote, Stage, State, media_channel_id
 
 MUSIC_PAUSE_NS = 10 * SECOND
 """Before music that could not be started is tried again: a caller waits well without."""
@@ -155,7 +155,7 @@ def sound_ended(move: Move, playback_id: str) -> None:
 
 
 def _connected(move: Move, uuid: str, part: Part) -> None:
-    leg = next((leg for leg in move.session.media_legs if leg.uuid == uuid), None)
+    leg = leg_of(move.session, media_channel_id(uuid))
     if leg is not None and leg.connected.state is State.PENDING:
         changed_leg(move, leg, connected=part)
 

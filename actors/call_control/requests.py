@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from actors.call_control.ari import Ari, AriError
 from actors.call_control.calls import Calls, answer
-from actors.call_control.commands import Place, Reply
+from actors.call_control.commands import Place
 from actors.call_control.events import (
     AnswerAsked,
     ConsultAsked,
@@ -177,55 +177,46 @@ class Requests:
 
     async def _transfer(self, sender: str, command: Transfer) -> Message | None:
         """Destination "" is `transfers.on_failure`: for an agent that has nothing left to answer with."""
-        request, reply = self._calls.request()
-        if command.destination:
-            destination = self._destination(command.destination)
-            if not await self._exists(command.call_id, destination):
+        wanted = command.destination
+        destination = self._destination(wanted) if wanted else self._settings.transfers.on_failure
+        if destination is not None and not await self._exists(command.call_id, destination):
+            if wanted:
                 raise Refused(f"{destination.extension}@{destination.context} is not in the dialplan")
-            asked = TransferAsked(
-                command.destination,
-                place(destination),
-                request,
-                status="TRANSFERRED",
-                variables=destination.variables,
-            )
-        else:
-            sound = "" if command.announced else self._settings.failure.sound
-            on_failure = self._settings.transfers.on_failure
-            if on_failure is not None and not await self._exists(command.call_id, on_failure):
-                on_failure = None
-            variables = on_failure.variables if on_failure else {}
-            asked = TransferAsked("on_failure", place(on_failure), request, "FAILED", variables, sound)
-        return await self._ask(command.call_id, asked, reply)
+            destination = None
+        name, status = (wanted, "TRANSFERRED") if wanted else ("on_failure", "FAILED")
+        sound = "" if wanted or command.announced else self._settings.failure.sound
+        variables = destination.variables if destination else {}
+        return await self._ask(
+            command.call_id,
+            lambda request: TransferAsked(name, place(destination), request, status, variables, sound),
+        )
 
     async def _consult(self, sender: str, command: Consult) -> Message | None:
         destination = self._destination(command.destination)
-        request, reply = self._calls.request()
-        asked = ConsultAsked(
-            destination=command.destination,
-            endpoint=f"Local/{destination.extension}@{destination.context}/n",
-            uuid=media_uuid.make(),
-            ring_s=destination.ring_s,
-            decide_s=destination.decide_s,
-            request=request,
+        return await self._ask(
+            command.call_id,
+            lambda request: ConsultAsked(
+                destination=command.destination,
+                endpoint=f"Local/{destination.extension}@{destination.context}/n",
+                uuid=media_uuid.make(),
+                ring_s=destination.ring_s,
+                decide_s=destination.decide_s,
+                request=request,
+            ),
         )
-        return await self._ask(command.call_id, asked, reply)
 
     async def _decide(self, sender: str, command: DecideConsult) -> Message | None:
-        request, reply = self._calls.request()
-        return await self._ask(command.call_id, ConsultDecided(command.accepted, command.reason, request), reply)
+        accepted, reason = command.accepted, command.reason
+        return await self._ask(command.call_id, lambda request: ConsultDecided(accepted, reason, request))
 
     async def _cancel(self, sender: str, command: CancelConsult) -> Message | None:
-        request, reply = self._calls.request()
-        return await self._ask(command.call_id, ConsultDecided(False, "cancelled", request), reply)
+        return await self._ask(command.call_id, lambda request: ConsultDecided(False, "cancelled", request))
 
     async def _hold(self, sender: str, command: HoldCaller) -> Message | None:
-        request, reply = self._calls.request()
-        return await self._ask(command.call_id, HoldAsked(command.on, request), reply)
+        return await self._ask(command.call_id, lambda request: HoldAsked(command.on, request))
 
     async def _answer(self, sender: str, command: AnswerCall) -> Message | None:
-        request, reply = self._calls.request()
-        return await self._ask(command.call_id, AnswerAsked(request), reply)
+        return await self._ask(command.call_id, lambda request: AnswerAsked(request))
 
     async def _set_result(self, sender: str, command: SetResult) -> Message | None:
         """Kept until the caller leaves, and set at once, too: who hangs up leaves no time, and `h` is to know."""
@@ -285,8 +276,9 @@ class Requests:
 
     # -- common --------------------------------------------------------------------------------------------------------
 
-    async def _ask(self, call_id: str, event: Event, reply: asyncio.Future[Reply]) -> Message | None:
-        if not self._calls.tell(call_id, event):
+    async def _ask(self, call_id: str, event: Callable[[int], Event]) -> Message | None:
+        reply = self._calls.ask(call_id, event)
+        if reply is None:
             self._refuse_if_blind(call_id)
             raise Refused(f"call {call_id} is over")
         return answer(await reply)

@@ -86,7 +86,8 @@ class FakeSupervisor:
         if self.full:
             raise Refused("no audio actor is free", busy=True)
         known = self.calls.get(command.call_id)
-        if known is not None:  # a call-control that died before it had our answer asks again
+        if known is not None:  # a call-control that died before it had our answer asks again, under another UUID
+            self.calls[command.call_id] = msgspec.structs.replace(known, media_uuid=command.media_uuid)
             return CallOpened(segment=known.segment, audio_actor=known.audio_actor)
         self.opened.append(command.call_id)
         self.calls[command.call_id] = OpenedCall(
