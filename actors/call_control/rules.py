@@ -167,8 +167,8 @@ def _connect(move: Move) -> None:
     consult.proceed(move)
     _keep_music(move)
     session = move.session
-    if session.stage is Stage.CONNECTING and bridged(session):
-        move.note("media restored" if session.bridged_ns else "bridged", transport=session.transports[0])
+    if session.stage is Stage.CONNECTING and session.media is not None and bridged(session):
+        move.note("media restored" if session.bridged_ns else "bridged", transport=session.media.transport)
         if session.outbound is not None and not session.bridged_ns:
             move.tell(CallAnswered(call_id=session.call_id))
         move.set(stage=Stage.TALKING, bridged_ns=session.bridged_ns or move.now)
