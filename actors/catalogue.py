@@ -4,15 +4,24 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from config.load import Config
+from models.shelf import NoModel
+
 Catalogue = Mapping[str, tuple[str, str, str]]
-"""By the name that a pipeline gives the engine: its module, its class, and the extra of our package that it needs."""
+"""By the name that a pipeline gives the engine: its module, its class, and the extra of our package that it needs. The
+class has a class method `of(config)`, which makes it as the configuration says."""
 
 
-def load(role: str, catalogue: Catalogue, name: str, settings: Mapping[str, float | str]) -> Any:
-    """The engine, constructed with its settings.
+class Unusable(Exception):
+    """The engine cannot do its work on this machine, and trying again will not help before somebody does something. The
+    text is for the operator: what is wrong, and what to do."""
 
-    Raises ValueError, which names what there is, for an unknown engine or setting; RuntimeError, which names the extra
-    to install, if its package is missing; and whatever the engine raises.
+
+def load(role: str, catalogue: Catalogue, name: str, config: Config) -> Any:
+    """The engine, loaded and exercised.
+
+    Raises `Unusable` where its package or its model is missing or no good; ValueError, which names what there is, for
+    an unknown engine; and whatever else the engine raises.
     """
     if name not in catalogue:
         raise ValueError(f'there is no {role} engine "{name}"; there are {", ".join(sorted(catalogue))}')
@@ -20,12 +29,10 @@ def load(role: str, catalogue: Catalogue, name: str, settings: Mapping[str, floa
     try:
         engine_class = getattr(import_module(module), kind)
     except ModuleNotFoundError as error:
-        raise RuntimeError(
+        raise Unusable(
             f'the {role} engine "{name}" needs the package {error.name}: pip install "ringmaster[{extra}]"'
         ) from error
-    known = engine_class.__init__.__kwdefaults__ or {}
-    for setting in settings:
-        if setting not in known:
-            have = ", ".join(sorted(known))
-            raise ValueError(f'the {role} engine "{name}" has no setting "{setting}"; it has {have}')
-    return engine_class(**settings)
+    try:
+        return engine_class.of(config)
+    except NoModel as error:
+        raise Unusable(f'the {role} engine "{name}" has no model: {error}') from error

@@ -21,11 +21,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from actors.pcm import resample
 from actors.stt.engine import Hints, SttEngine
 from actors.stt.engines import load
 from bench.hearing_trial import FOREIGN, GRAMMAR, HESITANT, UNDERSTOOD
 from bench.voices import CallerVoice
+from config.load import SHIPPED
+from config.load import load as config_load
 
 VOICES = (
     CallerVoice("en-us", 165, 50),
@@ -128,7 +132,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     settings = {name: float(value) for name, _, value in (each.partition("=") for each in options.set)}
-    engine = load(options.engine, settings)
+    config = config_load(SHIPPED)
+    own = structs.replace(getattr(config.settings.engines, options.engine), **settings)
+    engines = structs.replace(config.settings.engines, **{options.engine: own})
+    config = structs.replace(config, settings=structs.replace(config.settings, engines=engines))
+    engine = load(options.engine, config)
     noise_db = tuple(options.noise or NOISE_DB)
     total = Score()
     print(HEADER)

@@ -8,8 +8,9 @@ mistake is. An agent's own file is in `config/agent.py`.
 import os
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field, structs
+from msgspec import Meta, Struct, field
 
+from config.engines import Engines, Gateway, LlmEngineName, Local, Models, SttEngineName, TtsEngineName
 from config.keeping import Failure, History, Outbound, Recording
 from config.media import AudioProfile, ExternalMedia, MediaSettings, Streaming
 from config.secret import Secret
@@ -20,10 +21,6 @@ Nice = Annotated[int, Meta(ge=-20, le=19)]
 Name = Annotated[str, Meta(min_length=1)]
 CallControlName = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,15}$")]
 
-# An engine's name is that of its module in actors/<role>/.
-SttEngineName = Literal["pocketsphinx"]
-LlmEngineName = Literal["scripted"]
-TtsEngineName = Literal["espeak"]
 ProviderName = Literal["", "loopback", "speaker"]
 
 
@@ -154,30 +151,6 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Engine that speaks the answer."""
 
 
-class Pocketsphinx(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The recogniser that needs no download. It hears only what the agent's phrases expect."""
-
-    threshold: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
-    """Least confidence at which an utterance counts as understood: 0 believes everything, 1 nothing."""
-    garbage: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
-    """How readily speech is taken for something that the agent's phrases do not hold: 0 forces all of it into one."""
-    beam: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-54
-    """How unlikely beside the best a reading may be and still be followed; 1e-48 takes a third less time."""
-    dictionary: str = ""
-    """Path of a pronunciation file (CMU format) with words that the model's own lacks, such as names."""
-
-
-class Engines(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of single engines. Engines that are not listed have none."""
-
-    pocketsphinx: Pocketsphinx = Pocketsphinx()
-    """The engine `pocketsphinx`."""
-
-    def of(self, engine: str) -> dict[str, float | str]:
-        """The settings of one engine by name; none for an engine that is not listed."""
-        return structs.asdict(getattr(self, engine)) if hasattr(self, engine) else {}
-
-
 class BargeIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The caller speaks while the agent does."""
 
@@ -296,9 +269,12 @@ class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Least important messages that are still logged."""
 
 
-def _embedded() -> dict[Name, Pipeline]:
-    """`embedded`: the engines `pocketsphinx`, `scripted` and `espeak`"""
-    return {"embedded": Pipeline(stt="pocketsphinx", llm="scripted", tts="espeak")}
+def _pipelines() -> dict[Name, Pipeline]:
+    """`embedded`: the engines `pocketsphinx`, `scripted` and `espeak`; `local`: `vosk`, `llama_cpp` and `piper`"""
+    return {
+        "embedded": Pipeline(stt="pocketsphinx", llm="scripted", tts="espeak"),
+        "local": Pipeline(stt="vosk", llm="llama_cpp", tts="piper"),
+    }
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -325,7 +301,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The audio actors."""
     actors: Actors = Actors()
     """The other actors."""
-    pipelines: dict[Name, Pipeline] = field(default_factory=_embedded)
+    pipelines: dict[Name, Pipeline] = field(default_factory=_pipelines)
     """Pipelines by name."""
     active_pipeline: Name = "embedded"
     """Name of the pipeline that serves calls."""
@@ -334,6 +310,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     back, `speaker` talks without end and can be interrupted, both for tests of the line; "" uses `active_pipeline`."""
     engines: Engines = Engines()
     """Settings of single engines."""
+    models: Models = Models()
+    """The models that engines load."""
+    gateway: Gateway = Gateway()
+    """The local AI server that this machine is to others."""
+    local: Local = Local()
+    """The local AI server that another machine is to this one."""
     turns: Turns = Turns()
     """Turn-taking."""
     vad: Vad = Vad()

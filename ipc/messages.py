@@ -266,6 +266,8 @@ class Attend(Message, frozen=True):
     language: str
     grammar: str
     """JSGF text, or "" for free dictation."""
+    strict: bool = False
+    """Nothing but the grammar is to be heard, also by an engine that could take dictation."""
 
 
 class Hear(Message, frozen=True):
@@ -296,6 +298,14 @@ class Finish(Message, frozen=True):
     to_frame: int
 
 
+class HeardWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+    start_ms: int
+    """From the utterance's first frame."""
+    end_ms: int
+    confidence: float
+
+
 class Heard(Message, frozen=True):
     text: str
     confidence: float
@@ -305,54 +315,14 @@ class Heard(Message, frozen=True):
     """How many of the utterance's frames the ear no longer held."""
     took_ns: int
     """From taking the command to the final text."""
+    words: tuple[HeardWord, ...] = ()
+    """Of an engine that can tell them apart."""
 
 
 class Release(Message, frozen=True):
-    """The call needs this STT or TTS actor no more. Answer: `Done`, also when unknown."""
+    """The call needs this STT, LLM or TTS actor no more. Answer: `Done`, also when unknown."""
 
     call_id: str
-
-
-# -- to an LLM actor, and back ----------------------------------------------------------------------------------------
-
-
-class PromptLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    who: Literal["caller", "agent", "tool"]
-    text: str
-
-
-class Generate(Message, frozen=True):
-    """Answer the conversation's last line. Answer: `Done`; then `Token`, `ToolWanted` and one `Generated` as notes."""
-
-    request: str
-    """Names this answer in the notes that follow; chosen by the sender, never used again."""
-    agent: str
-    system: str
-    lines: tuple[PromptLine, ...]
-    tools: tuple[str, ...]
-
-
-class Token(Message, frozen=True):
-    request: str
-    text: str
-
-
-class ToolWanted(Message, frozen=True):
-    request: str
-    name: str
-    arguments: dict[str, str]
-
-
-class Generated(Message, frozen=True):
-    """The answer is complete."""
-
-    request: str
-
-
-class CancelGenerate(Message, frozen=True):
-    """Note: nobody wants the rest of this answer."""
-
-    request: str
 
 
 # -- to a TTS actor, and back -----------------------------------------------------------------------------------------

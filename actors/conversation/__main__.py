@@ -34,7 +34,6 @@ from ipc.messages import (
     CallNote,
     Done,
     EndCall,
-    Generated,
     ListCalls,
     OpenedCall,
     Partial,
@@ -42,10 +41,9 @@ from ipc.messages import (
     Speaking,
     Spoken,
     StartCall,
-    Token,
-    ToolWanted,
     Transfer,
 )
+from ipc.thinking import Generated, Token, ToolWanted
 
 log = logging.getLogger(__name__)
 

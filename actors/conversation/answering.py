@@ -8,7 +8,7 @@ from actors.conversation.engines import Engines, Lost, NoEngine
 from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event
 from config.agent import Agent
 from ipc.bus import Bus
-from ipc.messages import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
+from ipc.thinking import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Answering:
             self._attempt += 1
             command = Generate(
                 request=self._request(),
+                call_id=self._call_id,
                 agent=self._agent.name,
                 system=self._agent.prompt,
                 lines=tuple(PromptLine(line.who, line.text) for line in question.lines),

@@ -23,7 +23,8 @@ from ipc.actions import CancelConsult, DecideConsult
 from ipc.bus import Bus
 from ipc.ear import EarReader
 from ipc.journal import EngineLost
-from ipc.messages import Attend, CallNote, Generated, Partial, Placed, Speaking, Spoken, Token, ToolWanted
+from ipc.messages import Attend, CallNote, Partial, Placed, Speaking, Spoken
+from ipc.thinking import Generated, Token, ToolWanted
 
 LAST_TOOL_S = 0.5
 """For what a tool came to, when the call is over."""

@@ -26,6 +26,8 @@ class Prompt:
     they spoke and were not understood."""
     tools: tuple[str, ...]
     """Names of the tools that the agent may call."""
+    call: str = ""
+    """Which call it is, for an engine that keeps what it has read of each; it must answer without having kept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,29 @@ class ToolCall:
     arguments: dict[str, str] = field(default_factory=dict)
 
 
+class Full(Exception):
+    """There is no room for one more call. The text says how many there are."""
+
+
 class LlmEngine(Protocol):
-    """One loaded model. Construction loads and exercises it; after that the actor reports ready."""
+    """One loaded model. Construction loads and exercises it; after that the actor reports ready.
+
+    An engine may remember of a call what it has read, so as not to read it again: a prompt's lines are mostly those of
+    the one before, with more at the end. Nothing depends on it: another actor's engine answers the same prompt.
+    """
 
     name: str
 
+    def reserve(self, call: str, agent: str, system: str, tools: tuple[str, ...]) -> None:
+        """Keeps room for the call until `release`. Raises `Full`."""
+
+    def prepare(self, prompt: Prompt) -> None:
+        """The call's next question probably begins with these lines: read them now, if there is nothing to be read for
+        those who wait. Returns at once. The next `prepare` or `generate` of the call takes its place."""
+
     def generate(self, prompt: Prompt) -> AsyncIterator[Token | ToolCall]:
-        """Streams the answer. Closing the iterator cancels. Keeps nothing of the call that `prompt` does not hold."""
+        """Streams the answer. Closing the iterator cancels. Raises `Full`, at the first step, for a call that has not
+        reserved and finds no room."""
+
+    def release(self, call: str) -> None:
+        """The call is over, or elsewhere; also when it is unknown."""

@@ -11,10 +11,12 @@ that begins with `failed` is answered, any other is not.
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from typing import Self
 
 from actors.llm.dialogue import Dialogue, Play, Reply
 from actors.llm.engine import Prompt, Token, ToolCall
 from config.agent import Agent
+from config.load import Config
 
 FAILED = "failed"
 """How a tool's line begins when the tool did not work."""
@@ -36,6 +38,20 @@ class ScriptedLlm:
         self._plays = {name: Play(agent, agent.script) for name, agent in agents.items() if agent.script is not None}
         for play in self._plays.values():
             Dialogue(play).hear("hello")
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """All agents of the configuration that have a script."""
+        return cls(config.agents)
+
+    def reserve(self, call: str, agent: str, system: str, tools: tuple[str, ...]) -> None:
+        """There is always room: nothing is kept."""
+
+    def prepare(self, prompt: Prompt) -> None:
+        """The whole call is read in a millisecond when it is wanted."""
+
+    def release(self, call: str) -> None:
+        """Nothing is kept."""
 
     async def generate(self, prompt: Prompt) -> AsyncIterator[Token | ToolCall]:
         """Streams the answer word by word, then the result for the dialplan and at most one other tool call. Raises

@@ -3,10 +3,11 @@
 import asyncio
 
 from actors.actor import Actor
-from actors.llm.engine import Line, LlmEngine, Prompt
+from actors.llm.engine import Full, Line, LlmEngine, Prompt
 from actors.llm.engine import Token as EngineToken
-from ipc.bus import Bus
-from ipc.messages import CancelGenerate, Done, Generate, Generated, Token, ToolWanted
+from ipc.bus import Bus, Refused
+from ipc.messages import Done, Release
+from ipc.thinking import CancelGenerate, Generate, Generated, Prepare, Reserve, Token, ToolWanted
 
 
 class Thinking:
@@ -17,16 +18,31 @@ class Thinking:
         self._bus: Bus = actor.bus
         self._engine = engine
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._bus.on(Reserve, self.reserve)
+        self._bus.on(Prepare, self.prepare)
+        self._bus.on(Release, self.release)
         self._bus.on(Generate, self.generate)
         self._bus.on(CancelGenerate, self.cancel)
+
+    async def reserve(self, sender: str, message: Reserve) -> Done:
+        try:
+            self._engine.reserve(message.call_id, message.agent, message.system, message.tools)
+        except Full as full:
+            raise Refused(str(full), busy=True) from full
+        return Done()
+
+    async def prepare(self, sender: str, message: Prepare) -> None:
+        self._engine.prepare(_prompt(message))
+
+    async def release(self, sender: str, message: Release) -> Done:
+        self._engine.release(message.call_id)
+        return Done()
 
     async def generate(self, sender: str, message: Generate) -> Done:
         """A question that is asked once more, because our answer was late, is the same question."""
         if message.request in self._answers:
             return Done()
-        lines = tuple(Line(line.who, line.text) for line in message.lines)
-        prompt = Prompt(message.agent, message.system, lines, message.tools)
-        task = self._bus.spawn(self._answer(sender, message.request, prompt), f"answer {message.request}")
+        task = self._bus.spawn(self._answer(sender, message.request, _prompt(message)), f"answer {message.request}")
         self._answers[message.request] = task
         self._actor.set_calls(len(self._answers))
         # Not at the end of the answer itself: one that is cancelled at once never begins, and has no end.
@@ -49,3 +65,8 @@ class Thinking:
         task = self._answers.get(message.request)
         if task is not None:
             task.cancel()
+
+
+def _prompt(message: Generate | Prepare) -> Prompt:
+    lines = tuple(Line(line.who, line.text) for line in message.lines)
+    return Prompt(message.agent, message.system, lines, message.tools, message.call_id)

@@ -8,7 +8,7 @@ from actors.stt.listening import Listening
 async def serve(actor: Actor) -> None:
     settings = actor.settings
     name = settings.pipelines[settings.active_pipeline].stt
-    Listening(actor, engines.load(name, settings.engines.of(name)))
+    Listening(actor, engines.load(name, actor.config))
     actor.ready()
     await actor.stopping.wait()
 

@@ -23,6 +23,18 @@ class Hints:
 
     language: str
     grammar: str = ""
+    strict: bool = False
+    """Nothing but the grammar is to be heard. Without it, an engine that takes dictation leaves the grammar alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of an utterance, in milliseconds from the utterance's first sample."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,8 @@ class Hearing:
     text: str
     confidence: float
     """0.0 to 1.0, comparable only within one engine."""
+    words: tuple[Word, ...] = ()
+    """Of an engine that can tell them apart."""
 
 
 class SttStream(Protocol):

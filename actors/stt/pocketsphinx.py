@@ -9,9 +9,11 @@ import math
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pocketsphinx
+from msgspec import structs
 
 from actors.stt.engine import Hearing, Hints, Pcm, SttStream, UnusableHints
 from actors.stt.jsgf import GrammarError, parse
@@ -19,6 +21,7 @@ from actors.stt.line import Line
 from actors.stt.narrowband import files
 from actors.stt.pronunciations import Pronunciations, with_british
 from actors.stt.word_graph import WordGraph, word_graph
+from config.load import Config
 
 PHONES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 """All of the model's."""
@@ -91,6 +94,11 @@ class Pocketsphinx:
         stream.feed(np.zeros(self.sample_rate // 2, dtype=np.int16))
         stream.finish()
         stream.close()
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """As the configuration says."""
+        return cls(**structs.asdict(config.settings.engines.pocketsphinx))
 
     def open(self, hints: Hints) -> SttStream:
         """A decoder with the hints' grammar, in English: in American English, or else as it is said elsewhere too."""

@@ -8,7 +8,7 @@ from actors.tts.talking import Talking
 async def serve(actor: Actor) -> None:
     settings = actor.settings
     name = settings.pipelines[settings.active_pipeline].tts
-    Talking(actor, engines.load(name, settings.engines.of(name)))
+    Talking(actor, engines.load(name, actor.config))
     actor.ready()
     await actor.stopping.wait()
 

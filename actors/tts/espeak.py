@@ -7,12 +7,14 @@ espeak-ng is GPL-3.0: import this module in the TTS actor's own process only.
 """
 
 import re
+from typing import Self
 
 import espeakng_loader
 import numpy as np
 
 from actors.tts.engine import Pcm, Sink, UnusableVoice, Voice, Word
 from actors.tts.espeak_library import Library, Speech, WordEvent
+from config.load import Config
 
 SILENT_BELOW = 32
 """Of 32768, -60 dB: espeak begins with 12 ms below it, with 49 ms before a "p"."""
@@ -44,6 +46,11 @@ class Espeak:
         self._volume = round(volume)
         self.sample_rate = self._library.sample_rate
         self.synthesize("ready", Voice(), lambda pcm: True)
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """It has no settings."""
+        return cls()
 
     def synthesize(self, text: str, voice: Voice, sink: Sink) -> tuple[Word, ...]:
         """As in the protocol: 60 ms a chunk, words exact to the sample."""

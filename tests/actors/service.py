@@ -25,10 +25,11 @@ from ipc.bus import Bus, Refused
 from ipc.descriptors import DescriptorStore
 from ipc.ear import EarWriter
 from ipc.lifeline import Lifeline
-from ipc.messages import Generated, Message, Partial, Placed, Release, Speaking, Spoken, Token, ToolWanted
+from ipc.messages import Message, Partial, Placed, Release, Speaking, Spoken
 from ipc.mouth import MouthGauge, MouthReader
 from ipc.progress import Board, Progress
 from ipc.rings import Bell, Rings
+from ipc.thinking import Generated, Token, ToolWanted
 
 M = TypeVar("M", bound=Message)
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from ipc.bus import BadMessage, Bus, NoAnswer, Refused, decode, encode
-from ipc.messages import ActorChanged, CallNote, CloseCall, Done, EndCall, Generated, HangUp, ListCalls, Message
+from ipc.messages import ActorChanged, CallNote, CloseCall, Done, EndCall, HangUp, ListCalls, Message
+from ipc.thinking import Generated
 
 
 @asynccontextmanager

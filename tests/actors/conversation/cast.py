@@ -16,18 +16,8 @@ from typing import Self, TypeVar
 
 from actors.conversation.engines import Engines
 from ipc.bus import Bus, Refused
-from ipc.messages import (
-    ActorChanged,
-    Attend,
-    CancelGenerate,
-    Done,
-    Finish,
-    Generate,
-    Hear,
-    Message,
-    Release,
-    Speak,
-)
+from ipc.messages import ActorChanged, Attend, Done, Finish, Hear, Message, Release, Speak
+from ipc.thinking import CancelGenerate, Generate
 
 PATIENCE_S = 20.0
 COMMANDS = (Attend, Hear, Finish, Release, Speak, Generate, CancelGenerate)

@@ -31,12 +31,9 @@ from ipc.messages import (
     ActorChanged,
     Attend,
     CallList,
-    CancelGenerate,
     Done,
     EndCall,
     Finish,
-    Generate,
-    Generated,
     HangUp,
     Hear,
     Heard,
@@ -48,11 +45,10 @@ from ipc.messages import (
     Speaking,
     Spoken,
     StartCall,
-    Token,
-    ToolWanted,
     Transfer,
 )
 from ipc.rings import BELLS, Bell
+from ipc.thinking import CancelGenerate, Generate, Generated, Token, ToolWanted
 from tests.actors.service import PATIENCE_S, OpenCall, Service
 
 M = TypeVar("M", bound=Message)

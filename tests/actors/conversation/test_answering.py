@@ -9,7 +9,7 @@ import pytest
 from actors.conversation.answering import Answering
 from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event, HistoryLine
 from config.agent import Agent
-from ipc.messages import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
+from ipc.thinking import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
 from tests.actors.conversation.cast import Cast, agrees, refuses, says_nothing
 
 AGENT = Agent(name="desk", greeting="Hi.", prompt="Be kind.", tools=("hang_up",))

@@ -9,16 +9,8 @@ import pytest
 from actors.llm.engine import Line, Prompt, ToolCall
 from actors.llm.engine import Token as EngineToken
 from actors.llm.thinking import Thinking
-from ipc.messages import (
-    CancelGenerate,
-    Done,
-    Generate,
-    Generated,
-    Message,
-    PromptLine,
-    Token,
-    ToolWanted,
-)
+from ipc.messages import Done, Message
+from ipc.thinking import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
 from tests.actors.service import Service
 
 
@@ -61,7 +53,7 @@ def run(tmp_path: Path, scene: Scene) -> None:
 
 def question(text: str, request: str = "c1#1.1") -> Generate:
     lines = (PromptLine("agent", "Good morning."), PromptLine("caller", text))
-    return Generate(request=request, agent="desk", system="Be kind.", lines=lines, tools=("hang_up",))
+    return Generate(request=request, call_id="c1", agent="desk", system="Be kind.", lines=lines, tools=("hang_up",))
 
 
 async def answered(service: Service, request: str) -> list[Message]:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from functools import cache
 
+from msgspec import structs
+
 from actors.pcm import Pcm, resample
 from actors.stt.engine import Hearing, SttEngine, SttStream
 from actors.stt.engines import load
 from bench.voices import CallerVoice
+from config.load import SHIPPED
+from config.load import load as config_load
 
 GRAMMAR = """#JSGF V1.0;
 grammar desk;
@@ -19,7 +23,10 @@ AMERICAN = CallerVoice("en-us")
 
 @cache
 def _loaded(name: str, settings: tuple[tuple[str, float | str], ...]) -> SttEngine:
-    return load(name, dict(settings))
+    config = config_load(SHIPPED)
+    own = structs.replace(getattr(config.settings.engines, name), **dict(settings))
+    engines = structs.replace(config.settings.engines, **{name: own})
+    return load(name, structs.replace(config, settings=structs.replace(config.settings, engines=engines)))
 
 
 def engine(name: str, settings: Mapping[str, float | str] | None = None) -> SttEngine:

@@ -2,20 +2,14 @@ import pytest
 
 from actors import catalogue
 from actors.stt import engines
+from config.load import SHIPPED, load
+
+CONFIG = load(SHIPPED)
 
 
 def test_an_unknown_engine_is_answered_with_those_that_there_are() -> None:
     with pytest.raises(ValueError, match=r'no stt engine "gramophone"; there are .*pocketsphinx'):
-        engines.load("gramophone", {})
-
-
-def test_an_unknown_setting_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r'no setting "colour"; it has .*threshold'):
-        engines.load("pocketsphinx", {"colour": "red"})
-
-
-def test_settings_reach_the_engine() -> None:
-    assert engines.load("pocketsphinx", {"threshold": 0.7, "garbage": 0.2}).name == "pocketsphinx"
+        engines.load("gramophone", CONFIG)
 
 
 def test_a_missing_package_is_answered_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,5 +17,5 @@ def test_a_missing_package_is_answered_with_what_installs_it(monkeypatch: pytest
         raise ModuleNotFoundError("No module named 'absent'", name="absent")
 
     monkeypatch.setattr(catalogue, "import_module", missing)
-    with pytest.raises(RuntimeError, match=r'needs the package absent: pip install "ringmaster\[embedded\]"'):
-        engines.load("pocketsphinx", {})
+    with pytest.raises(catalogue.Unusable, match=r'needs the package absent: pip install "ringmaster\[embedded\]"'):
+        engines.load("pocketsphinx", CONFIG)

@@ -7,15 +7,17 @@ import pytest
 
 from actors.tts.engine import Pcm, TtsEngine, UnusableVoice, Voice, Word
 from actors.tts.engines import ENGINES, load
+from config.load import SHIPPED
+from config.load import load as config_load
 
 CLAUSE = "We are open from nine to five, and closed on Sunday."
 DEFAULT = Voice()
 Say = Callable[..., tuple[Pcm, tuple[Word, ...]]]
 
 
-@pytest.fixture(params=sorted(ENGINES), scope="module")
+@pytest.fixture(params=("espeak",), scope="module")
 def tts(request: pytest.FixtureRequest) -> TtsEngine:
-    return load(request.param, {})
+    return load(request.param, config_load(SHIPPED))
 
 
 @pytest.fixture
