@@ -1,6 +1,6 @@
 """An agent's own file in `config/agents/`: who answers, how they sound, and what they may do."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -103,5 +103,8 @@ class Agent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dialplan, `take_booking` writes a booking down."""
     transfers: tuple[str, ...] = ()
     """Names from `transfers.destinations` that it may send callers to."""
+    hears: Literal["anything", "script"] = "anything"
+    """What a recogniser that can take dictation listens for: `anything`, or only what `script` expects, which it then
+    hears better. Recognisers that need a grammar always get the script's."""
     script: Script | None = None
     """What callers may say and what it answers, for the engine `scripted` and for recognisers that need a grammar."""

@@ -70,7 +70,13 @@ class Call:
         self._tools: set[asyncio.Task[Any]] = set()
         """Tools that are being run."""
         call_id, segment, agent = line.call_id, line.segment, setting.agent
-        attend = Attend(call_id=call_id, segment=segment, language=agent.language, grammar=setting.grammar)
+        attend = Attend(
+            call_id=call_id,
+            segment=segment,
+            language=agent.language,
+            grammar=setting.grammar,
+            strict=agent.hears == "script",
+        )
         self._hearing = Hearing(bus, engines, attend, self._engine_lost)
         self._answering = Answering(bus, engines, call_id, agent, self.feed, self._engine_lost)
         self._voicing = Voicing(bus, engines, call_id, segment, agent, self._engine_lost)
@@ -100,7 +106,8 @@ class Call:
         self.feed(ev.Started())
         if taken_over and self._ear.position:
             self.feed(ev.Answered())  # an outbound call that can be heard has been answered
-        await (self._hearing.take_over() if taken_over else self._hearing.open())
+        for part in (self._hearing, self._answering):
+            await (part.take_over() if taken_over else part.open())
         setting = self._setting
         if setting.consult is not None:
             self._perform_all(self._talk.take_over(setting.consult, time.monotonic_ns(), asking=setting.asking))
@@ -117,7 +124,7 @@ class Call:
             await asyncio.wait(self._tools, timeout=LAST_TOOL_S)
         self._hearing.release()
         self._voicing.release()
-        self._answering.cancel()
+        self._answering.release()
         self._line.close(cause)
 
     def note(self, note: CallNote) -> None:
@@ -205,6 +212,8 @@ class Call:
                 self._line.spawn(self._finish_hearing(utterance, to_frame))
             case ev.Ask():
                 self._line.spawn(self._answering.ask(action))
+            case ev.Prepare(lines):
+                self._answering.prepare(lines)
             case ev.CancelAnswer():
                 self._answering.cancel()
             case ev.Flush(generation):

@@ -222,6 +222,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Have the language model read this: the next question will probably begin so."""
+
+    lines: tuple[HistoryLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAnswer:
     answer: int
 
@@ -305,6 +312,7 @@ Action = (
     | FinishHearing
     | Attend
     | Ask
+    | Prepare
     | CancelAnswer
     | Flush
     | Say

@@ -18,6 +18,15 @@ class History:
         self.unanswered = text
         return (*self.lines, HistoryLine("caller", text))
 
+    def foreseen(self, text: str, cut: str | None) -> tuple[HistoryLine, ...]:
+        """What `ask` will give for this text. `cut`: what was heard of a reply that is being interrupted."""
+        lines = list(self.lines)
+        if cut is not None and self.unanswered is not None:
+            lines.append(HistoryLine("caller", self.unanswered))
+        if cut:
+            lines.append(HistoryLine("agent", cut))
+        return (*lines, HistoryLine("caller", text))
+
     def failed(self, news: str) -> tuple[HistoryLine, ...]:
         """All lines with the news of a tool as the last."""
         self.lines.append(HistoryLine("tool", news))

@@ -24,6 +24,7 @@ from actors.conversation import events as ev
 from actors.conversation.clauses import Clauses
 from actors.conversation.digits import DigitEntry
 from actors.conversation.events import Action, Event
+from actors.conversation.foresight import Foresight
 from actors.conversation.history import History
 from actors.conversation.reply import Kind, Reply
 from actors.conversation.speaking import Speaking
@@ -67,6 +68,7 @@ class Turns:
         self.history = history or History()
         self._speaking = Speaking(self._do, generation, fill)
         self._utterances = Utterances(self._do)
+        self._foresight = Foresight(self._do, self.history)
         self._answer = 0
         self._answering = False
         self._clauses = Clauses()
@@ -138,9 +140,9 @@ class Turns:
     def _deadlines(self) -> list[tuple[int, Callable[[], None]]]:
         rules = self._rules
         found: list[tuple[int, Callable[[], None]]] = []
+        reply = self._speaking.reply
         if self.phase == "over" or self._began_ns is None:
             return found
-        reply = self._speaking.reply
         if not (reply and reply.kind == "goodbye"):
             found.append((self._up_ns, self._time_is_up))
         if self.phase == "idle" and not self._on_hold:
@@ -230,7 +232,7 @@ class Turns:
             self._become_idle()
 
     def _close_reply(self, reply: Reply, *, interrupted: bool = False) -> None:
-        """Writes down what was heard of a reply, in the journal and in the history."""
+        """What was heard of a reply goes into journal and history."""
         self.history.answered(reply.heard())
         self._write(reply.record(self._now, interrupted=interrupted))
         if reply is self._speaking.reply:
@@ -245,6 +247,7 @@ class Turns:
     def _become_idle(self) -> None:
         self.phase = "idle"
         self._idle_since_ns = self._now
+        self._foresight.answered()
 
     # -- the caller speaks
 
@@ -269,6 +272,7 @@ class Turns:
         rules, current = self._rules, self._utterances.current
         patience = rules.end_silence_ms if current and current.text else rules.unclear_end_silence_ms
         over = self._utterances.follow(frame, patience, rules.max_turn_s)
+        self._foresight.follow(frame, current, self._speaking.cut)
         if over:
             self.phase = "thinking"
             self._timing = Timing(last_speech_ns=over.last_ns, decided_ns=self._now)
@@ -287,8 +291,7 @@ class Turns:
             return False
         if reply.kind == "goodbye" and self._now >= self._up_ns:
             return False  # it would only be said again
-        protected = reply.kind == "greeting" and self._now - reply.first_ns < rules.protect_greeting_ms * 1_000_000
-        return not protected
+        return reply.kind != "greeting" or self._now - reply.first_ns >= rules.protect_greeting_ms * 1_000_000
 
     def _barge_in(self) -> None:
         self._drop_answer()
@@ -378,8 +381,8 @@ class Turns:
 
     def _answer_text(self, event: ev.AnswerText) -> None:
         if self._answering and event.answer == self._answer:
-            if self._timing and not self._timing.first_token_ns:
-                self._timing.first_token_ns = self._now
+            if self._timing:
+                self._timing.first_token_ns = self._timing.first_token_ns or self._now
             self._say_answer(self._clauses.add(event.text))
 
     def _say_answer(self, clauses: list[str]) -> None:

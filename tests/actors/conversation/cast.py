@@ -17,10 +17,10 @@ from typing import Self, TypeVar
 from actors.conversation.engines import Engines
 from ipc.bus import Bus, Refused
 from ipc.messages import ActorChanged, Attend, Done, Finish, Hear, Message, Release, Speak
-from ipc.thinking import CancelGenerate, Generate
+from ipc.thinking import CancelGenerate, Generate, Prepare, Reserve
 
 PATIENCE_S = 20.0
-COMMANDS = (Attend, Hear, Finish, Release, Speak, Generate, CancelGenerate)
+COMMANDS = (Attend, Hear, Finish, Release, Speak, Reserve, Prepare, Generate, CancelGenerate)
 
 M = TypeVar("M", bound=Message)
 

@@ -48,7 +48,7 @@ from ipc.messages import (
     Transfer,
 )
 from ipc.rings import BELLS, Bell
-from ipc.thinking import CancelGenerate, Generate, Generated, Token, ToolWanted
+from ipc.thinking import CancelGenerate, Generate, Generated, Prepare, Reserve, Token, ToolWanted
 from tests.actors.service import PATIENCE_S, OpenCall, Service
 
 M = TypeVar("M", bound=Message)
@@ -115,7 +115,10 @@ class Desk:
             for kind in (Attend, Hear, Finish, Release):
                 self.stt.on(kind, self._listen)
             self.llm.on(Generate, self._think)
-            self.llm.on(CancelGenerate, self._ignore)
+            for kind in (CancelGenerate, Prepare):
+                self.llm.on(kind, self._ignore)
+            for kind in (Reserve, Release):
+                self.llm.on(kind, self._done)
             self.tts.on(Speak, self._speak)
             self.tts.on(Release, self._done)
             self.begin()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from actors.conversation.answering import Answering
+from actors.conversation.engines import NoEngine
 from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event, HistoryLine
 from config.agent import Agent
-from ipc.thinking import CancelGenerate, Generate, Generated, PromptLine, Token, ToolWanted
-from tests.actors.conversation.cast import Cast, agrees, refuses, says_nothing
+from ipc.messages import Release
+from ipc.thinking import CancelGenerate, Generate, Generated, Prepare, PromptLine, Reserve, Token, ToolWanted
+from tests.actors.conversation.cast import Cast, agrees, is_busy, refuses, says_nothing
 
 AGENT = Agent(name="desk", greeting="Hi.", prompt="Be kind.", tools=("hang_up",))
 
@@ -143,7 +145,7 @@ def test_an_answer_of_which_words_were_said_ends_where_it_is(tmp_path: Path) -> 
         cast.dies(first)
         await answering.move("killed")
         assert told == [AnswerText(1, "Yes, we"), AnswerEnd(1)]
-        assert cast[other(first)].got == []
+        assert cast[other(first)].all(Generate) == []
 
     run(tmp_path, scene)
 
@@ -192,7 +194,7 @@ def test_an_actor_that_dies_between_two_answers_costs_nothing(tmp_path: Path) ->
         first = answering.actor
         cast.dies(first)
         await answering.move("killed")
-        assert cast[other(first)].got == [] and cast.lost == [("llm", first, "killed", "")]
+        assert cast[other(first)].all(Generate) == [] and cast.lost == [("llm", first, "killed", other(first))]
         await answering.ask(NEXT)
         assert answering.actor == other(first)
 
@@ -226,3 +228,93 @@ def test_where_there_is_one_actor_its_successor_of_the_same_name_is_asked_again(
         assert cast.lost == [("llm", "llm.1", "killed", "llm.1")]
 
     run(tmp_path, scene, "llm.1")
+
+
+def test_room_is_kept_for_a_call_before_it_asks_anything(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.open()
+        (kept,) = cast[answering.actor].all(Reserve)
+        assert (kept.call_id, kept.agent, kept.system, kept.tools) == ("c1", "desk", "Be kind.", ("hang_up",))
+        await answering.ask(QUESTION)
+        assert len(cast[answering.actor].all(Generate)) == 1, "whoever has room for it is asked"
+
+    run(tmp_path, scene)
+
+
+def test_an_actor_that_is_full_is_followed_by_one_that_has_room(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        cast["llm.1"].answers = is_busy
+        await answering.open()
+        assert answering.actor == "llm.2"
+
+    run(tmp_path, scene)
+
+
+def test_a_caller_for_whom_nobody_has_room_is_not_taken(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        for name in ("llm.1", "llm.2"):
+            cast[name].answers = is_busy
+        with pytest.raises(NoEngine) as full:
+            await answering.open()
+        assert full.value.busy
+
+    run(tmp_path, scene)
+
+
+def test_what_will_be_asked_is_read_by_whoever_has_room_for_the_call(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.open()
+        answering.prepare(QUESTION.lines)
+        (note,) = await cast[answering.actor].gets(Prepare)
+        assert note.lines == (PromptLine("agent", "Good morning."), PromptLine("caller", "are you open"))
+        assert note.system == "Be kind."
+
+    run(tmp_path, scene)
+
+
+def test_while_an_answer_is_being_given_nothing_else_is_read(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.open()
+        await answering.ask(QUESTION)
+        answering.prepare(NEXT.lines)
+        answering.release()
+        await cast[answering.actor].gets(Release)
+        assert not cast[answering.actor].all(Prepare)
+
+    run(tmp_path, scene)
+
+
+def test_whoever_follows_a_dead_actor_reads_what_it_had_read(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.open()
+        first = answering.actor
+        answering.prepare(QUESTION.lines)
+        cast.dies(first)
+        await answering.move("killed")
+        successor = cast[other(first)]
+        (kept,), (note,) = await successor.gets(Reserve), await successor.gets(Prepare)
+        assert kept.call_id == "c1"
+        assert note.lines[-1] == PromptLine("caller", "are you open")
+        assert cast.lost == [("llm", first, "killed", other(first))]
+
+    run(tmp_path, scene)
+
+
+def test_a_call_that_is_over_gives_its_room_back(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.open()
+        answering.release()
+        (over,) = await cast[answering.actor].gets(Release)
+        assert over.call_id == "c1"
+
+    run(tmp_path, scene)
+
+
+def test_a_call_that_is_taken_over_leaves_no_room_taken_elsewhere(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.take_over()
+        for name in ("llm.1", "llm.2"):
+            await cast[name].gets(Release)
+        assert cast[answering.actor].all(Reserve)
+
+    run(tmp_path, scene)
