@@ -23,14 +23,16 @@ from pathlib import Path
 
 import uvloop
 
-from actors import scheduling
+from actors import scheduling, trouble
+from actors.catalogue import Unusable
 from config.load import Config, load
 from config.problem import ConfigError
 from config.schema import Settings
-from ipc import logs
+from ipc import last_words, logs
 from ipc.bus import Bus
 from ipc.lifeline import Lifeline
 from ipc.progress import Progress, State
+from models import planned
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,8 @@ class Actor:
 def run(role: Callable[[Actor], Awaitable[None]]) -> None:
     """Lives the actor's life and ends the process: 0 when it was told to end, 1 when the role failed or returned early.
 
-    A role that raises: exit code 1, and its traceback in the log. Starting again is the supervisor's business.
+    A role that raises `Unusable` is not started again for a while, and the operator reads why. Any other error: exit
+    code 1, and its traceback in the log. Starting again is the supervisor's business.
     """
     # Ctrl-C in a terminal goes to every process of it. Only the supervisor acts on it, and tells the actors in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -93,7 +96,7 @@ def run(role: Callable[[Actor], Awaitable[None]]) -> None:
     progress = lifeline.hold()
     logs.set_up(lifeline.name, "info")
     try:
-        config = load(Path(lifeline.config))
+        config = planned.applied(load(Path(lifeline.config)), lifeline.run_path)
     except ConfigError as error:
         log.error("%s", error)
         sys.exit(WRONG_USE)
@@ -112,7 +115,13 @@ async def _live(
         actor = Actor(lifeline, config, bus, progress)
         loop.add_signal_handler(signal.SIGTERM, actor.stopping.set)
         bus.spawn(_show_progress(progress), "progress")
-        await role(actor)
+        trouble.goes_over(bus)
+        try:
+            await role(actor)
+        except Unusable as reason:
+            log.error("%s", reason)
+            last_words.leave(lifeline.run_path, lifeline.name, str(reason))
+            return last_words.EXIT_CODE
         progress.show(State.STOPPING)
     if actor.stopping.is_set():
         return 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from actors.audio.vad import level_dbfs
+from actors.vad import level_dbfs
 from bench.asterisk.media.handset import Wire
 from bench.asterisk.phone import Phone
 from bench.voices import CallerVoice

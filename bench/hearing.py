@@ -88,10 +88,18 @@ def said() -> Iterator[tuple[str, str, str]]:
     yield from (("foreign", spoken, "") for spoken in FOREIGN)
 
 
-def call(engine: SttEngine, voice: CallerVoice, sentences: int, seed: int, noise_db: tuple[float, ...]) -> Score:
-    """One caller says so many sentences, in an order that the seed decides."""
+def call(
+    engine: SttEngine,
+    voice: CallerVoice,
+    sentences: int,
+    seed: int,
+    noise_db: tuple[float, ...],
+    *,
+    strict: bool = False,
+) -> Score:
+    """One caller says so many sentences, in an order that the seed decides. `strict`: only the grammar is heard."""
     chance = random.Random(f"{seed} {voice}")
-    stream = engine.open(Hints(voice.name.partition("+")[0], GRAMMAR))
+    stream = engine.open(Hints(voice.name.partition("+")[0], GRAMMAR, strict))
     score = Score()
     for kind, spoken, wanted in chance.sample(list(said()), sentences):
         line = CallerVoice(
@@ -114,6 +122,7 @@ def call(engine: SttEngine, voice: CallerVoice, sentences: int, seed: int, noise
 
 
 def _outcome(kind: str, text: str, wanted: str) -> Iterator[str]:
+    text, wanted = text.lower(), wanted.lower()  # dictation writes small letters only
     if kind == "understood":
         yield "right" if text == wanted else "wrong" if text else "rejected"
         return
@@ -127,13 +136,18 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.hearing", description="How well a recogniser hears.")
     parser.add_argument("--engine", default="pocketsphinx")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the engine")
+    parser.add_argument("--strict", action="store_true", help="nothing but the grammar is heard, also in dictation")
     parser.add_argument("--sentences", type=int, default=everything, help=f"of each caller, up to {everything}")
     parser.add_argument("--noise", type=float, action="append", metavar="DB", help="noise below the speech")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    settings = {name: float(value) for name, _, value in (each.partition("=") for each in options.set)}
     config = config_load(SHIPPED)
-    own = structs.replace(getattr(config.settings.engines, options.engine), **settings)
+    own = getattr(config.settings.engines, options.engine)
+    # As the settings' types want it: a number, or a text such as the model's folder.
+    settings = {
+        name: type(getattr(own, name))(value) for name, _, value in (each.partition("=") for each in options.set)
+    }
+    own = structs.replace(own, **settings)
     engines = structs.replace(config.settings.engines, **{options.engine: own})
     config = structs.replace(config, settings=structs.replace(config.settings, engines=engines))
     engine = load(options.engine, config)
@@ -141,7 +155,7 @@ def main(arguments: list[str]) -> None:
     total = Score()
     print(HEADER)
     for voice in VOICES:
-        score = call(engine, voice, min(options.sentences, everything), options.seed, noise_db)
+        score = call(engine, voice, min(options.sentences, everything), options.seed, noise_db, strict=options.strict)
         total += score
         print(score.row(f"{voice.name} {voice.words_per_minute} {voice.pitch}"), flush=True)
     print(total.row("all"))

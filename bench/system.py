@@ -83,13 +83,21 @@ class System:
     """One run of `ringmaster up`, and a place on its bus. A context manager: entered when the process has been started
     (see `until_ready`), left when it has ended."""
 
-    def __init__(self, folder: Path, run_dir: Path, sections: Sections, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run_dir: Path,
+        sections: Sections,
+        command: Sequence[str] = COMMAND,
+        arguments: Sequence[str] = (),
+    ) -> None:
         """folder: for the settings and the log. run_dir: an existing folder, with a short path: that of a socket has
-        room for 107 characters. command: what `up` is given to."""
+        room for 107 characters. command: what `up` is given to. arguments: further ones of `up`."""
         self.run_dir = run_dir
         self.settings = folder / "settings.yaml"
         self._log = folder / "ringmaster.log"
         self._command = tuple(command)
+        self._arguments = tuple(arguments)
         self._sections = {
             **sections,
             "run": {"directory": str(run_dir), **sections.get("run", {})},
@@ -102,7 +110,7 @@ class System:
         self.settings.write_text(yaml.safe_dump(self._sections))
         with self._log.open("wb") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self._command, "up", "--config", str(self.settings), stdout=log, stderr=log
+                *self._command, "up", "--config", str(self.settings), *self._arguments, stdout=log, stderr=log
             )
         self._stack.push_async_callback(self.stop)
         self.bus = await self._stack.enter_async_context(Bus(self.run_dir, f"bench.{os.getpid()}.{next(_places)}"))

@@ -30,7 +30,7 @@ def describe(info: inspect.Type) -> str:
         case inspect.StructType():
             return "a section"
         case inspect.UnionType():
-            return _either([describe(each) for each in info.types if not isinstance(each, inspect.NoneType)])
+            return _either([choice for each in info.types for choice in _choices(each)])
         case inspect.CustomType() if info.cls is Secret:
             return "text (kept secret)"
         case _:
@@ -49,6 +49,17 @@ def within(value: object, info: inspect.Type) -> bool:
             and (info.lt is None or value < info.lt)
         )
     return True
+
+
+def _choices(info: inspect.Type) -> list[str]:
+    """What one part of a union allows: single values are named one by one."""
+    match info:
+        case inspect.NoneType():
+            return []
+        case inspect.LiteralType():
+            return [f"`{value}`" for value in info.values]
+        case _:
+            return [describe(info)]
 
 
 def _limits(info: inspect.IntType | inspect.FloatType) -> str:

@@ -1,16 +1,18 @@
 """From files to a checked configuration: `load(path)` gives all settings and agents, or tells all that is wrong."""
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from config import addresses
+from config import addresses, roles
 from config.agent import Agent
 from config.check import check_agent
 from config.decode import Decoder, nearest
 from config.problem import ConfigError, Problem
+from config.roles import Role
 from config.schema import Asterisk, Settings
 from config.source import read
 
@@ -26,6 +28,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     agents: dict[str, Agent]
     """By name."""
+    role: Role = "all"
+    """Which part of the system runs here; the settings are those that hold for it."""
 
     @property
     def agent(self) -> Agent:
@@ -36,10 +40,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 def load(path: Path) -> Config:
     """Loads the settings and all agents. Raises `ConfigError`, which holds every mistake in any of the files."""
     main = Decoder(read(path))
+    role = roles.role_of(os.environ, main)
     settings: Settings | None = None
     # Where this is refused, the agents are looked at all the same, so that their mistakes are told in the same go.
     with contextlib.suppress(ConfigError):
-        settings = main.decode(Settings)
+        settings = roles.applied(main.decode(Settings), role)
     folder = path.parent / (settings.agents.directory if settings else main.text(("agents", "directory")) or "agents")
     agents, problems = _load_agents(folder, settings)
     if settings is not None:
@@ -47,7 +52,7 @@ def load(path: Path) -> Config:
     problems += main.problems
     if problems or settings is None:
         raise ConfigError(problems)
-    return Config(path=path, settings=settings, agents=agents)
+    return Config(path=path, settings=settings, agents=agents, role=role)
 
 
 def load_agent(path: Path) -> Agent:
@@ -72,6 +77,7 @@ def _check_settings(settings: Settings, folder: Path, agents: Mapping[str, Agent
         name = settings.agents.default_agent
         decoder.note(("agents", "default_agent"), f"there is no agent `{name}`{nearest(name, agents)}")
     _check_addresses(settings, decoder)
+    roles.check(settings, decoder)
     _check_asterisks(settings, decoder)
 
 

@@ -53,8 +53,8 @@ def persist(path: Path, changes: Mapping[tuple[str, ...], Value]) -> None:
     if not status.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise CannotPersist(f"{path} is read-only: make it writable, or change {_names(changes)} where it is made")
     before = _settings(path, f"{path} has mistakes, which have to be put right first")
-    # A section that is added takes other keys with it, where the defaults of the whole are not those of its parts: the
-    # recognisers are two unless there is a section for them. These are then written down as well.
+    # A section that is added takes other keys with it, where the defaults of the whole are not those of its parts.
+    # These are then written down as well.
     drifted = _try(path, raw, status, before, changes)
     if drifted and _try(path, raw, status, before, {**drifted, **changes}):
         raise CannotPersist(

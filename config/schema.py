@@ -83,8 +83,8 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     More is density: less memory and less switching, and a death is missed by all callers of that process."""
     priority: Annotated[int, Meta(ge=0, le=99)] = 20
     """Real-time priority (SCHED_FIFO) of the audio actors, where the system allows it; 0 never asks for it."""
-    cores: tuple[Core, ...] | Literal["any"] = "any"
-    """CPU cores that the audio actors may use, as numbers from 0, or `any`."""
+    cores: tuple[Core, ...] | Literal["auto", "any"] = "auto"
+    """CPU cores that the audio actors may use, as numbers from 0, or `any`; `auto`: as the hardware tier says."""
     catch_up_frames: Annotated[int, Meta(ge=0, le=50)] = 5
     """Most frames of 20 ms that a late pacer sends at once to get back onto its grid."""
 
@@ -92,10 +92,11 @@ class Audio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Actor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes of one role that computes little."""
 
-    count: Annotated[int, Meta(ge=1, le=64)] = 1
-    """Processes of this role."""
-    cores: tuple[Core, ...] | Literal["any"] = "any"
-    """CPU cores that they may use, as numbers from 0, or `any`."""
+    count: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Processes of this role; 0: as the hardware tier says (`ringmaster tiers`)."""
+    cores: tuple[Core, ...] | Literal["auto", "any"] = "auto"
+    """CPU cores that they may use, as numbers from 0, or `any`; `auto`: as the hardware tier says, which may give each
+    process its own."""
     nice: Nice = 0
     """Their niceness: higher yields to others. Below 0 needs the right to ask for it."""
 
@@ -103,6 +104,8 @@ class Actor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ConversationActor(Actor, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes that take turns: callers wait for them."""
 
+    count: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Processes of this role. One holds the turns of hundreds of calls."""
     nice: Nice = -5
     """Their niceness: below the others', so that no other program makes a caller wait. Where that is not allowed: 0."""
 
@@ -112,6 +115,9 @@ class ModelActor(Actor, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     nice: Nice = 5
     """Their niceness: above the others', so that the models yield to the audio and to the turns."""
+    spread: Literal["auto", "evenly", "first"] = "auto"
+    """Which process serves a call: each in turn (`evenly`), or the `first` that has room, so that the others stand by
+    for when it dies. `auto`: as the hardware tier says, by whether they compute on the same cores."""
 
 
 class Restart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,11 +134,11 @@ class Actors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     conversation: ConversationActor = ConversationActor()
     """Turn-taking and tools. One process serves many calls."""
-    stt: ModelActor = ModelActor(count=2)
+    stt: ModelActor = ModelActor()
     """Speech recognition."""
-    llm: ModelActor = ModelActor(count=2)
+    llm: ModelActor = ModelActor()
     """Language models."""
-    tts: ModelActor = ModelActor(count=2)
+    tts: ModelActor = ModelActor()
     """Speech synthesis."""
     restart: Restart = Restart()
     """Limits on restarts, for each role by itself."""

@@ -26,7 +26,7 @@ import msgspec
 import zmq
 import zmq.asyncio
 
-from ipc import actions, flight, messages, orders, thinking
+from ipc import actions, flight, messages, orders, sessions, thinking
 from ipc.flight import Way
 from ipc.messages import Message, Refusal
 
@@ -48,7 +48,7 @@ Handler = Callable[[str, Any], Awaitable[Message | None]]
 _KINDS = tuple(
     {
         kind
-        for module in (messages, actions, orders, thinking)
+        for module in (messages, actions, orders, sessions, thinking)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Message) and kind != Message
     }

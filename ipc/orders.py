@@ -54,6 +54,8 @@ class SystemStatus(Message, frozen=True):
     """`turns.max_call_s`: how long a call may last."""
     problems: tuple[str, ...] = ()
     """One clear sentence each, with the remedy."""
+    role: str = "all"
+    """Which part of the system this is: all, ai-server, engine."""
 
 
 # -- retuning ----------------------------------------------------------------------------------------------------------

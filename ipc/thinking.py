@@ -67,9 +67,11 @@ class ToolWanted(Message, frozen=True):
 
 
 class Generated(Message, frozen=True):
-    """The answer is complete."""
+    """The answer is complete, or there is no more of it."""
 
     request: str
+    failure: str = ""
+    """Why there is no more; what came before it stands."""
 
 
 class CancelGenerate(Message, frozen=True):

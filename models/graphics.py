@@ -47,9 +47,9 @@ def _nvidia(program: str) -> tuple[Gpu, ...]:
         return ()
     cards: list[Gpu] = []
     for line in asked.stdout.splitlines():
-        name, _, sizes = line.rpartition(",")[0].rpartition(",")[0], "", line.split(",")[-2:]
+        name, *sizes = line.rsplit(",", 2)  # a name may hold commas
         try:
-            total, free = (int(float(size)) for size in sizes)
+            total, free = (int(size) for size in sizes)
         except ValueError:
             continue  # "[N/A]": a card that shares the main memory
         cards.append(Gpu(maker="nvidia", name=name.strip(), memory_mb=total, available_mb=free))

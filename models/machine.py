@@ -1,7 +1,7 @@
 """What this machine has: cores, memory, instruction sets, graphics cards. `detect()` reads it from the kernel.
 
-Only what this process may use counts: its CPU affinity, and the limits of the cgroups (containers, systemd units) that it
-is in. Nothing is measured here, only read.
+Only what this process may use counts: its CPU affinity, and the limits of the cgroups (containers, systemd units) that
+it is in. Nothing is measured here, only read.
 
 Sources: Linux, Documentation/admin-guide/cputopology.rst (a core is what shares `core_id` and `physical_package_id`),
 Documentation/admin-guide/cgroup-v2.rst (cpu.max, memory.max), Documentation/scheduler/sched-bwc.rst (cgroup v1),
@@ -24,8 +24,8 @@ from models.graphics import Gpu
 ROOT = Path("/")
 
 SMALL = 0.85
-"""A core below this share of the fastest core's capacity, or of its top frequency, is an efficiency core. Favoured cores
-of one kind differ by 5 % (Intel's Turbo Boost Max 3.0), the two kinds of one chip by 20 % and more."""
+"""A core below this share of the fastest core's capacity, or of its top frequency, is an efficiency core. Favoured
+cores of one kind differ by some per cent (Turbo Boost Max), the two kinds of one chip by a fifth and more."""
 
 _INSTRUCTIONS = (
     ("avx", "avx"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from config.engines import Models, Role, environment_path
+from models.files import write
 
 CHOSEN = "chosen.json"
 
@@ -64,3 +65,8 @@ def path_of(models: Models, role: Role, given: str = "") -> Path:
     if not path.exists():
         raise NoModel(f"the {role} model {chosen.models[role].name} is gone from {path}: {SETUP}")
     return path
+
+
+def save(folder: Path, chosen: Choice) -> None:
+    """Replaces the file whole. Raises OSError."""
+    write(folder / CHOSEN, msgspec.json.format(msgspec.json.encode(chosen), indent=2) + b"\n")

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -120,18 +121,7 @@ class Call:
 
     def tell_readers(self) -> None:
         """Marks the rings as closed and wakes everybody who sleeps on them."""
-        try:
-            view = rings.Rings(self.segment)
-        except FileNotFoundError:
-            log.warning("call %s: somebody has removed its rings from shared memory", self.call_id)
-        except OSError as error:
-            # No descriptor is left for it. The bells wake them all the same, and the call's end is told on the bus.
-            log.warning("call %s: its rings cannot be marked as closed: %s", self.call_id, error)
-        else:
-            view.mark_closed()
-            view.close()
-        for bell in self.bells:
-            os.eventfd_write(bell, 1)
+        tell_readers(f"call {self.call_id}", self.segment, self.bells)
 
     def forget_actor(self) -> None:
         """It has died, and with it what it was to be told."""
@@ -201,6 +191,22 @@ def _socket(descriptor: int) -> socket.socket | None:
     made = socket.socket(fileno=descriptor)
     made.setblocking(False)  # so it is already; Python does not know that of one that it has not made itself
     return made
+
+
+def tell_readers(whose: str, segment: str, bells: Sequence[int]) -> None:
+    """Marks these rings as closed and wakes everybody who sleeps on them. `whose` they are is for the log."""
+    try:
+        view = rings.Rings(segment)
+    except FileNotFoundError:
+        log.warning("%s: somebody has removed its rings from shared memory", whose)
+    except OSError as error:
+        # No descriptor is left for it. The bells wake them all the same, and the call's end is told on the bus.
+        log.warning("%s: its rings cannot be marked as closed: %s", whose, error)
+    else:
+        view.mark_closed()
+        view.close()
+    for bell in bells:
+        os.eventfd_write(bell, 1)
 
 
 def company(deaths: int, density: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from config.load import Config
-from ipc import descriptors
+from ipc import descriptors, last_words
 from ipc.lifeline import Lifeline
 from ipc.progress import Board, Pulse
 from ipc.progress import State as Shown
@@ -72,6 +72,7 @@ class Children:
 
         Raises `OSError`: `FileNotFoundError` for a board that was handed over and is gone.
         """
+        groups = tuple(groups)
         self.tree = Tree(groups)
         self.on_change: Callable[[str, str, Change, int, str], None] = lambda *_: None
         """Name, role, what it has become, process id, reason."""
@@ -79,7 +80,8 @@ class Children:
         """Gets our end of a new nursery's socket."""
         self.on_end: Callable[[str], None] = lambda _: None
         """Gets the name of a child that has ended, after the tree has been told and before it is acted on."""
-        self.placements = scheduling.Placements(config.settings)
+        own = {child.name: child.cores for group in groups for child in group.children if child.cores}
+        self.placements = scheduling.Placements(config.settings, own)
         self.flights = Flights(run_dir, board.removesuffix("board"))
         self._config = config
         self._run_dir = run_dir
@@ -358,7 +360,14 @@ class Children:
             self._board.give_back(running.slot)
         child = self.tree[name]
         expected = child.state is State.STOPPING or child.retired
-        actions = self.tree.ended(name, abnormal=ending.abnormal, reason=ending.reason, now=time.monotonic())
+        said = last_words.take(self._run_dir, name) if ending.hopeless else ""
+        actions = self.tree.ended(
+            name,
+            abnormal=ending.abnormal,
+            reason=said or ending.reason,
+            now=time.monotonic(),
+            hopeless=ending.hopeless,
+        )
         log.log(logging.DEBUG if expected else logging.ERROR, "%s has ended: %s", name, child.ending)
         self.on_end(name)
         pid = running.process.pid if running else 0
@@ -369,7 +378,7 @@ class Children:
             child.ending,
             # Also of who was told to end and did not.
             abnormal=ending.abnormal if not expected else ending.reason == "killed by SIGKILL",
-            stalled=child.ending != ending.reason,
+            stalled=not ending.hopeless and child.ending != ending.reason,
         )
         self.on_change(name, child.spec.role, "dead", pid, "" if expected else child.ending)
         self._carry_out(actions)

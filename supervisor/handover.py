@@ -93,6 +93,7 @@ class HandOver(msgspec.Struct, frozen=True, kw_only=True):
     lock: int
     """Of the run directory."""
     listener: int
+    """Of AudioSocket; `NONE` where no calls are taken."""
     death: int
     """Reading end of the death pipe."""
     life: int
@@ -110,7 +111,8 @@ class HandOver(msgspec.Struct, frozen=True, kw_only=True):
     media_refused: dict[str, int] = msgspec.field(default_factory=dict)
 
     def descriptors(self) -> Iterator[int]:
-        yield from (self.lock, self.listener, self.death, self.life, self.bell)
+        own = (self.lock, self.listener, self.death, self.life, self.bell)
+        yield from (descriptor for descriptor in own if descriptor != NONE)
         for actor in self.actors:
             yield from (actor.pidfd, actor.control)
         for call in self.calls:

@@ -201,8 +201,8 @@ class MediaDoor:
 
     @property
     def listener_fd(self) -> int:
-        assert self._listener is not None
-        return self._listener.fileno()
+        """-1 where the door was never opened."""
+        return -1 if self._listener is None else self._listener.fileno()
 
     @property
     def port(self) -> int:

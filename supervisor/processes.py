@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from ipc import last_words
 from ipc.flight import STACKS_SIGNAL
 from ipc.lifeline import ORPHANED, Lifeline
 
@@ -21,6 +22,8 @@ class Ending:
     abnormal: bool
     """True unless the exit code was 0. Also True where nobody can tell: another process was the parent."""
     reason: str
+    hopeless: bool = False
+    """It has said that it cannot do its work (`ipc.last_words`)."""
 
 
 class Process:
@@ -115,6 +118,8 @@ def _ending(code: int) -> Ending:
         except ValueError:
             name = f"signal {-code}"
         return Ending(abnormal=True, reason=f"killed by {name}")
+    if code == last_words.EXIT_CODE:
+        return Ending(abnormal=True, reason="says that it cannot do its work; see its log", hopeless=True)
     if code == ORPHANED:
         return Ending(abnormal=True, reason="took its supervisor for dead")
     return Ending(abnormal=code != 0, reason=f"exit code {code}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from config.load import load
 from config.problem import ConfigError
+from models import planned
 from supervisor import handover
 from supervisor.instance import CannotRun
 from supervisor.service import up
@@ -25,7 +26,9 @@ NEEDED = (up, house)
 
 def main(config: str) -> int:
     try:
-        house(load(Path(config)).settings)
+        loaded = load(Path(config))
+        plan = planned.make(loaded)
+        house(planned.apply(loaded, plan).settings, loaded.role, plan.places)
         handover.read(int(os.environ[handover.VARIABLE]))
     except (ConfigError, CannotRun) as error:
         print(error, file=sys.stderr)

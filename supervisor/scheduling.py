@@ -5,7 +5,7 @@ of this per thread. An operator may say otherwise while the system runs (`superv
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -29,13 +29,18 @@ _POLICIES = {os.SCHED_FIFO: "fifo", os.SCHED_RR: "rr", os.SCHED_BATCH: "batch", 
 def placement(settings: Settings, role: str) -> Placement:
     if role == AUDIO:
         cores = settings.audio.cores
-        return Placement(cores=() if cores == "any" else cores, realtime=settings.audio.priority, nice=AUDIO_NICE)
+        return Placement(cores=_numbers(cores), realtime=settings.audio.priority, nice=AUDIO_NICE)
     if role == CALL_CONTROL:
         return Placement(nice=CALL_CONTROL_NICE)
     if role in POOLS:
         actor = getattr(settings.actors, role)
-        return Placement(cores=() if actor.cores == "any" else actor.cores, nice=actor.nice)
+        return Placement(cores=_numbers(actor.cores), nice=actor.nice)
     return Placement()
+
+
+def _numbers(cores: tuple[int, ...] | str) -> tuple[int, ...]:
+    """Without a plan, "auto" is any."""
+    return () if isinstance(cores, str) else cores
 
 
 def urgency(realtime: int, nice: int) -> str:
@@ -65,9 +70,10 @@ class Placements:
     What was said of a role holds for all its actors; what was said of one actor holds for its name.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        """To be made before the process has been moved."""
+    def __init__(self, settings: Settings, own: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        """To be made before the process has been moved. own: of actors that have cores of their own."""
         self._settings = settings
+        self._own = own or {}
         self._cores: dict[str, tuple[int, ...]] = {}  # by name of the role or the actor
         self._urgency: dict[str, tuple[int, int]] = {}  # likewise: real-time priority, niceness
         self.home = tuple(sorted(os.sched_getaffinity(0)))
@@ -75,6 +81,8 @@ class Placements:
 
     def of(self, name: str, role: str) -> Placement:
         asked = placement(self._settings, role)
+        if name in self._own:
+            asked = msgspec.structs.replace(asked, cores=self._own[name])
         if self._cores:
             # A child begins where its parent is: nobody can be left without a word where somebody has been moved.
             cores = self._cores.get(name, self._cores.get(role, asked.cores))

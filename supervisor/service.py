@@ -44,6 +44,9 @@ from ipc.messages import (
     Problem,
 )
 from ipc.orders import Drain, Dump, Dumped, RestartHouse, Status, SystemStatus
+from ipc.sessions import CloseSession, OpenSession
+from models import planned
+from models.plan import Plan
 from supervisor import handover, ports, restart, status, systemd
 from supervisor.calls import Calls
 from supervisor.children import Change, Children
@@ -54,6 +57,7 @@ from supervisor.instance import CannotRun, Instance
 from supervisor.media_door import MediaDoor
 from supervisor.restart import Restart
 from supervisor.retune import Retune
+from supervisor.sessions import Sessions
 from supervisor.specs import AUDIO, CALL_CONTROL, CONVERSATION, Group, house
 from supervisor.warm_pool import WarmPool
 
@@ -90,7 +94,7 @@ def up(
     logs.set_up(NAME, config.settings.run.log_level)
     prctl.set_name("ringmaster")
     if command is None:
-        options = ("--config", str(config.path), "--run-dir", str(run_dir))
+        options = ("--config", str(config.path), "--run-dir", str(run_dir), "--role", config.role)
         command = (sys.executable, "-m", "supervisor.cli", "up", *options)
     try:
         handed = handover.received(os.environ)
@@ -101,16 +105,27 @@ def up(
             _raise_file_limit()
             _be_prompt()
             prctl.adopt_orphans()
-            supervisor = Supervisor(config, instance, groups or house(config.settings), handed)
+            config, plan = _planned(config, instance.run_dir)
+            groups = groups or house(config.settings, config.role, plan.places)
+            supervisor = Supervisor(config, instance, groups, handed)
             code = asyncio.run(supervisor.run())
             if supervisor.left is not None:
                 handover.leap(supervisor.left, command)
+            planned.forget(instance.run_dir)
             return code
     except CannotRun as error:
         log.error("%s", error)
     except OSError as error:
         log.error("cannot be started anew: %s", error)
     return FAILED
+
+
+def _planned(config: Config, run_dir: Path) -> tuple[Config, Plan]:
+    """The configuration with numbers for what is left to the hardware tier. Raises `CannotRun`, `ConfigError`."""
+    try:
+        return planned.begin(config, run_dir)
+    except OSError as error:
+        raise CannotRun(f"{run_dir} cannot be written to: {error.strerror}") from error
 
 
 def _raise_file_limit() -> None:
@@ -156,6 +171,8 @@ class Supervisor:
         self._started = time.monotonic()
         self._gauge = status.Gauge()
         self._problems: dict[str, str] = {}
+        self._takes_calls = any(group.name == AUDIO for group in groups)
+        """False where engines only serve other machines (`config.roles`)."""
         self._stopping = False
         self._told_up = False
         self._told_status = ""
@@ -171,14 +188,15 @@ class Supervisor:
                 self._wire()
                 if self._handed is not None:
                     self._restart.take_over(self._handed)
-                store = DescriptorStore(self._instance.run_dir, self._calls.bells)
+                store = DescriptorStore(self._instance.run_dir, self._bells)
                 bus.spawn(store.serve(), "descriptors")
                 bus.spawn(self._children.watch(), "watch")
                 bus.spawn(self._tick(), "tick")
                 bus.spawn(self._guard.watch(), "guard")
-                door = bus.spawn(self._door.serve(), "media door")
+                door = bus.spawn(self._door.serve(), "media door") if self._takes_calls else None
                 self._children.begin()
-                log.info("starting; AudioSocket on %s:%d", self._config.settings.audiosocket.host, self._door.port)
+                if door is not None:
+                    log.info("starting; AudioSocket on %s:%d", self._config.settings.audiosocket.host, self._door.port)
                 await _first(stop, self._restart.wanted)
                 self._stopping = True
                 if not stop.is_set():
@@ -191,7 +209,8 @@ class Supervisor:
                 else:
                     log.info("stopping")
                     systemd.notify("STOPPING=1")
-                    door.cancel()
+                    if door is not None:
+                        door.cancel()
                     await self._finish()
         finally:
             if self.left is None:
@@ -213,11 +232,13 @@ class Supervisor:
         # The bus comes later than its users.
         publish, tell = lambda event: self._bus.publish(event), lambda peer, note: self._bus.tell(peer, note)
         self._calls = Calls(self._pool, self._children, prefix, settings, publish, tell)
+        self._sessions = Sessions(prefix)
         self._retune = Retune(self._children, self._pool, self._config.path)
         self._guard = Guard(self._children, self._calls)
         self._door = MediaDoor(settings.audiosocket, self._calls, self._offer)
         try:
-            self._door.listen(self._handed.listener if self._handed else None)
+            if self._takes_calls:
+                self._door.listen(self._handed.listener if self._handed else None)
         except OSError as error:
             self._children.close()
             address = settings.audiosocket
@@ -246,6 +267,8 @@ class Supervisor:
         self._bus.on(FileHeard, self._file_heard)
         self._bus.on(CloseCall, self._close_call)
         self._bus.on(ListCalls, self._list_calls)
+        self._bus.on(OpenSession, self._sessions.open)
+        self._bus.on(CloseSession, self._sessions.close)
         self._bus.on(Status, self._status)
         self._bus.on(Drain, self._drain)
         self._bus.on(RestartHouse, self._restart.order)
@@ -263,6 +286,7 @@ class Supervisor:
             self._retune.became_ready(name, role, pid)
         if change == "dead":
             self._problems.pop(name, None)
+            self._sessions.owner_ended(name)
         self._tell_systemd()
 
     def _ended(self, name: str) -> None:
@@ -286,7 +310,7 @@ class Supervisor:
         if self._stopping:
             return
         # Not `_ready` itself: a system that lacks an engine serves callers with its fallback, and stays up.
-        if not self._told_up and self._children.tree.capacity(CALL_CONTROL):
+        if not self._told_up and status.up(self._children):
             self._told_up = systemd.notify("READY=1")
         word = "; ".join(self._lacking) or READY
         if word == self._told_status or not systemd.notify(f"STATUS={word}"):
@@ -301,6 +325,8 @@ class Supervisor:
     def _lacking(self) -> list[str]:
         """What the system needs and does not have, one sentence each."""
         missing = [f"no {group} actor is ready" for group in status.lacking(self._children)]
+        if not self._takes_calls:
+            return missing
         if not self._children.tree.admits(AUDIO):
             missing.append("audio actors keep dying, no new ones are made for a while; see the log for why")
         elif not self._pool.has_room and not self._calls.full:
@@ -327,6 +353,11 @@ class Supervisor:
 
     async def _offer(self, media_uuid: str) -> None:
         await self._bus.ask(CALL_CONTROL, OfferMedia(media_uuid=media_uuid), within=OFFER_S)
+
+    def _bells(self, owner_id: str) -> Sequence[int] | None:
+        """Those of a call or of a session."""
+        bells = self._calls.bells(owner_id)
+        return self._sessions.bells(owner_id) if bells is None else bells
 
     async def _open_call(self, sender: str, command: OpenCall) -> CallOpened:
         return self._calls.open(command, sender)
@@ -381,5 +412,6 @@ class Supervisor:
             calls_refused=dict(self._calls.refused),
             draining=self._calls.draining,
             max_call_s=self._config.settings.turns.max_call_s,
-            problems=(*self._lacking, *self._guard.problems, *told),
+            problems=(*self._lacking, *status.excuses(self._children), *self._guard.problems, *told),
+            role=self._config.role,
         )

@@ -4,13 +4,16 @@ Where a meaning is not OTP's, it is because a telephone system must rather serve
 
 - OTP's supervisor gives up, and its parent with it, when restarts exceed the intensity. Ours degrades: the child that
   died last, and whoever depends on it, stays down (capacity 0) for a cool-down, and is then tried again.
+- A child that says that it cannot do its work at all (`ipc.last_words`) is not started again before the cool-down.
 - OTP starts a child when the one on its left has returned from `init`. Ours starts it at once, for models take seconds
   to load, unless its group `waits`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from config.roles import Role
 from config.schema import Settings
 
 
@@ -52,6 +55,8 @@ class ChildSpec:
     """A ready child whose progress stands still for so long is killed, which counts as a death. None never looks."""
     arguments: tuple[str, ...] = ()
     """After the name, on the command line."""
+    cores: tuple[int, ...] = ()
+    """CPU cores of its own; () for those of its role."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ NURSERY = "nursery"
 AUDIO = "audio"
 CALL_CONTROL = "call-control"
 CONVERSATION = "conversation"
+GATEWAY = "gateway"
 POOLS = ("stt", "llm", "tts", CONVERSATION)
 
 AUDIO_WORKER = "actors.audio.worker"
@@ -110,8 +116,14 @@ def call_controls(settings: Settings) -> tuple[str, ...]:
     return (CALL_CONTROL, *(f"{CALL_CONTROL}.{name}" for name in settings.more_asterisks))
 
 
-def house(settings: Settings) -> tuple[Group, ...]:
-    """The whole system, from left to right."""
+def house(
+    settings: Settings, role: Role = "all", places: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[Group, ...]:
+    """The whole system, from left to right, or the part of it that has this role (`config.roles`).
+
+    settings: with numbers everywhere (`models.planned`). places: CPU cores by the actor's name, of those that have
+    their own.
+    """
     actors = settings.actors
 
     def group(name: str, *children: ChildSpec, waits: bool = False) -> Group:
@@ -135,6 +147,7 @@ def house(settings: Settings) -> tuple[Group, ...]:
                 module=f"actors.{role}",
                 start_s=MODEL_START_S,
                 stall_s=actors.stall_s,
+                cores=(places or {}).get(f"{role}.{number}", ()),
             )
             for number in range(1, count + 1)
         )
@@ -160,6 +173,10 @@ def house(settings: Settings) -> tuple[Group, ...]:
         spec = ChildSpec(name=name, role=CALL_CONTROL, module="actors.call_control", stall_s=actors.stall_s)
         return group(name, spec, waits=True)
 
+    gateway = ChildSpec(name=GATEWAY, role=GATEWAY, module="actors.gateway", stall_s=actors.stall_s)
+    lending = (group(GATEWAY, gateway),) if settings.gateway.enabled else ()
+    if role == "ai-server":
+        return (*(pool(name) for name in POOLS if name != CONVERSATION), *lending)
     return (
         group(NURSERY, nursery),
         Group(
@@ -171,4 +188,5 @@ def house(settings: Settings) -> tuple[Group, ...]:
         ),
         *(pool(role) for role in pools(settings)),
         *(call_control(name) for name in call_controls(settings)),
+        *lending,
     )

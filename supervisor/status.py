@@ -12,7 +12,7 @@ import psutil
 from ipc.orders import ActorStatus
 from supervisor import scheduling
 from supervisor.children import Children
-from supervisor.specs import CALL_CONTROL, POOLS
+from supervisor.specs import CALL_CONTROL, GATEWAY, POOLS
 from supervisor.tree import Child, State
 
 Shown = Literal["starting", "ready", "stopping", "restarting", "degraded"]
@@ -106,10 +106,25 @@ def _actor(child: Child, children: Children, usages: dict[int, Usage], now: floa
     )
 
 
+def excuses(children: Children) -> list[str]:
+    """Why children are out of service, one sentence for all of a role that give the same reason."""
+    by_reason: dict[str, list[str]] = {}
+    for child in children.tree:
+        if child.state is State.DEGRADED:
+            by_reason.setdefault(child.note, []).append(child.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def up(children: Children) -> bool:
+    """Whether it can be spoken to: by Asterisk, or where it only serves other machines, by these."""
+    door = CALL_CONTROL if CALL_CONTROL in children.tree else GATEWAY
+    return children.tree.capacity(door) > 0
+
+
 def lacking(children: Children) -> list[str]:
     """Which of the pools that a call needs have nobody ready, and which call-controls are not: each has an Asterisk of
     its own, so none stands in for another. What the house does not have, calls do not need."""
     there = {child.spec.role for child in children.tree}
-    pools = [pool for pool in POOLS if pool in there and children.tree.capacity(pool) == 0]
+    pools = [pool for pool in (*POOLS, GATEWAY) if pool in there and children.tree.capacity(pool) == 0]
     controls = (child for child in children.tree if child.spec.role == CALL_CONTROL)
     return pools + [child.name for child in controls if child.state is not State.READY]

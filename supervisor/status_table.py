@@ -24,11 +24,11 @@ def render(status: SystemStatus, *, colours: bool) -> str:
     calls, warm = len(status.calls), status.warm_audio
     if status.draining:
         verdict += f"  {paint('draining', _YELLOW)}"
-    lines = [
-        f"{paint(f'Ringmaster {status.version}', _BOLD)}  {verdict}  up {_duration(status.uptime_s)}"
-        f"  {calls} call{'s' if calls != 1 else ''}  {warm} audio actor{'s' if warm != 1 else ''} warm",
-        "",
-    ]
+    part = "" if status.role == "all" else f" as {status.role}"
+    line = f"{paint(f'Ringmaster {status.version}{part}', _BOLD)}  {verdict}  up {_duration(status.uptime_s)}"
+    if status.role != "ai-server":
+        line += f"  {calls} call{'s' if calls != 1 else ''}  {warm} audio actor{'s' if warm != 1 else ''} warm"
+    lines = [line, ""]
     rows = [_row(actor) for actor in status.actors]
     widths = [max(len(row[column]) for row in [_HEAD, *rows]) for column in range(len(_HEAD))]
     lines.append(paint(_line(_HEAD, widths), _DIM))

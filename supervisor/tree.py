@@ -226,7 +226,8 @@ class Tree:
         child._doomed = reason
         return [Kill(name, reason)]
 
-    def ended(self, name: str, *, abnormal: bool, reason: str, now: float) -> list[Action]:
+    def ended(self, name: str, *, abnormal: bool, reason: str, now: float, hopeless: bool = False) -> list[Action]:
+        """`hopeless`: by its own account it would only end again, before the cool-down at least."""
         pool, child = self._places[name]
         reason, abnormal = child._doomed or reason, abnormal or bool(child._doomed)
         child._doomed, child.ending = "", reason
@@ -238,6 +239,8 @@ class Tree:
         if was_told or self._finishing or child.retired or not _calls_for_restart(child.spec.restart, abnormal):
             return self._advance(now)
         child.note = reason
+        if hopeless and not pool.dynamic:
+            return self._give_up(pool, child, reason) + self._advance(now)
         if pool.exceeded_by_death(now):
             return self._degrade(pool, child, now) + self._advance(now)
         if not pool.dynamic:
@@ -273,14 +276,19 @@ class Tree:
 
     def _degrade(self, pool: _Pool, child: Child, now: float) -> list[Action]:
         limit = f"{pool.group.intensity} restarts in {pool.group.period_s:g} s"
+        note = f"more than {limit}; the last: {child.name}: {child.note}"
         if pool.dynamic:
             pool.degraded_at = now
-            return [Degrade(pool.group.name, f"more than {limit}; the last: {child.name}: {child.note}")]
+            return [Degrade(pool.group.name, note)]
+        return self._give_up(pool, child, note)
+
+    @staticmethod
+    def _give_up(pool: _Pool, child: Child, note: str) -> list[Action]:
         actions: list[Action] = []
         for affected in pool.with_dependants(child):
-            affected.note = f"more than {limit}; the last: {child.name}: {child.note}"
+            affected.note = note
             affected._plan = _Plan.STAY_DOWN
-            actions.append(Degrade(affected.name, affected.note))
+            actions.append(Degrade(affected.name, note))
         return actions
 
     def _advance(self, now: float) -> list[Action]:

@@ -89,7 +89,7 @@ class WarmPool:
         self._target = max(1, audio.warm)
         # Whoever serves has a call at least: more processes than these would be of no use.
         self._most = audio.max_calls + self._target
-        self.cores = len(os.sched_getaffinity(0) if audio.cores == "any" else audio.cores)
+        self.cores = len(os.sched_getaffinity(0) if isinstance(audio.cores, str) else audio.cores)
         """On how many they run."""
         # A birth takes 10 ms of CPU, which the callers who come at the same time need for themselves.
         self._at_once = len(os.sched_getaffinity(0))

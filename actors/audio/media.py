@@ -13,9 +13,9 @@ from actors.audio.audiosocket_wire import AudioSocketWire
 from actors.audio.pacer import Pacer, aligned
 from actors.audio.playout import Playout
 from actors.audio.rtp_wire import RtpWire
-from actors.audio.vad import SILENCE_DBFS, VoiceDetector
 from actors.audio.websocket_wire import WebSocketWire
 from actors.audio.wire import MediaOver, Wire
+from actors.vad import SILENCE_DBFS, VoiceDetector
 from config.schema import Settings
 from ipc.ear import EarWriter
 from ipc.messages import AttachMedia

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 
 from msgspec import structs
 
-from actors import open_call
+from actors import open_call, pool
 from actors.actor import Actor, run
 from actors.conversation import events as ev
 from actors.conversation.call import Call
 from actors.conversation.choosing import choose
-from actors.conversation.engines import Engines, NoEngine
 from actors.conversation.line import Line
 from actors.conversation.making import Maker
 from actors.conversation.pressure import Pressure
@@ -23,6 +22,7 @@ from actors.conversation.providers.provider import NoProvider
 from actors.conversation.recorder import Recorder, sweep_for_ever
 from actors.conversation.recordings import Recordings
 from actors.conversation.resume import Past, past
+from actors.pool import Engines, NoEngine
 from config.agent import Agent
 from ipc import journal
 from ipc.actions import CallAnswered, CallHeld, CallRefused, ConsultChanged, KeyPressed
@@ -51,7 +51,6 @@ SUPERVISOR = "supervisor"
 
 SWEEP_S = 5.0
 """Between two looks for calls that have ended without a word; the second finds them."""
-ENGINE_ROLES = ("stt", "llm", "tts")
 SEND_ON_S = 20.0
 """For a call that could not even be opened again: its caller has nobody, and call-control may be coming back itself."""
 
@@ -63,11 +62,7 @@ class Conversations:
         self._actor = actor
         self._bus = actor.bus
         settings = actor.settings
-        names = {
-            role: [f"{role}.{number}" for number in range(1, getattr(settings.actors, role).count + 1)]
-            for role in ENGINE_ROLES
-        }
-        self._engines = Engines(actor.bus, names)
+        self._engines = Engines(actor.bus, pool.names(settings.actors), pool.first(settings.actors))
         self._pressure = Pressure(settings.turns.refuse_above_ms)
         self._calls: dict[str, Call | ProvidedCall] = {}
         if settings.default_provider:
@@ -154,7 +149,7 @@ class Conversations:
 
     def _refuse_if_short(self, call_id: str) -> None:
         """Raises `Refused` where a pipeline could not serve another call as it should."""
-        for role in ENGINE_ROLES:
+        for role in pool.ROLES:
             if self._engines.given_up(role):
                 raise Refused(f"no {role} actor is in service", busy=True)
         if self._pressure.too_high(time.monotonic_ns()):
@@ -216,7 +211,7 @@ class Conversations:
     def _pipeline(self) -> str:
         """The pipeline that can take a provider's call; "" for none."""
         settings = self._actor.settings
-        if settings.default_provider or any(self._engines.given_up(role) for role in ENGINE_ROLES):
+        if settings.default_provider or any(self._engines.given_up(role) for role in pool.ROLES):
             return ""
         return settings.active_pipeline
 
@@ -270,7 +265,7 @@ class Conversations:
             call.take(message)
 
     async def actor_changed(self, sender: str, event: ActorChanged) -> None:
-        if event.role not in ENGINE_ROLES:
+        if event.role not in pool.ROLES:
             return
         self._engines.note(event)
         if event.state in ("dead", "degraded"):

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from actors.conversation.engines import PATIENCE_S, Engines, Lost, NoEngine
 from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event, HistoryLine
+from actors.pool import PATIENCE_S, Engines, Lost, NoEngine
 from config.agent import Agent
 from ipc.bus import Bus
 from ipc.messages import Release

@@ -11,12 +11,12 @@ from typing import Any
 from actors.conversation import events as ev
 from actors.conversation.answering import Answering
 from actors.conversation.details import Details
-from actors.conversation.engines import Engines
 from actors.conversation.hearing import Hearing
 from actors.conversation.line import Line
 from actors.conversation.talk import Talk
 from actors.conversation.tools import Tools
 from actors.conversation.voicing import Voicing
+from actors.pool import Engines
 from config.agent import Agent
 from config.schema import Settings
 from ipc.actions import CancelConsult, DecideConsult

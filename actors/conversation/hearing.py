@@ -9,8 +9,8 @@ import logging
 
 from msgspec import structs
 
-from actors.conversation.engines import PATIENCE_S, Engines, Lost, NoEngine
 from actors.conversation.events import Transcript
+from actors.pool import PATIENCE_S, Engines, Lost, NoEngine
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.messages import Attend, Finish, Hear, Heard, Message, Release
 

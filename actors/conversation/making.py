@@ -7,11 +7,11 @@ from actors.conversation import events as ev
 from actors.conversation.call import Call, CallSetting
 from actors.conversation.course import Course
 from actors.conversation.details import Details
-from actors.conversation.engines import Engines
 from actors.conversation.line import Line
 from actors.conversation.provided import ProvidedCall, ProvidedSetting
 from actors.conversation.resume import Past
 from actors.conversation.talk import Setting, Talk
+from actors.pool import Engines
 from config.agent import Agent
 from config.grammar import consult_grammar, grammar
 from config.load import Config

@@ -7,8 +7,8 @@ it is known what interrupted it.
 from collections.abc import Callable
 from typing import cast
 
+from actors.clauses import split
 from actors.conversation import events as ev
-from actors.conversation.clauses import split
 from actors.conversation.reply import Clause, Kind, Reply
 from ipc.journal import AgentSaying
 

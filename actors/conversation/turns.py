@@ -20,8 +20,8 @@ sample played.
 from collections.abc import Callable
 from typing import Any, Literal
 
+from actors.clauses import Clauses
 from actors.conversation import events as ev
-from actors.conversation.clauses import Clauses
 from actors.conversation.digits import DigitEntry
 from actors.conversation.events import Action, Event
 from actors.conversation.foresight import Foresight

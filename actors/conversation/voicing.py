@@ -8,8 +8,8 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from actors.conversation.engines import Engines, Lost, NoEngine
 from actors.conversation.events import Say
+from actors.pool import Engines, Lost, NoEngine
 from config.agent import Agent
 from ipc.bus import Bus, NoAnswer, Refused
 from ipc.messages import Release, Speak, Spoken

@@ -1,6 +1,6 @@
 """What every language model looks like to the LLM actor: a conversation in, a stream of text and tool calls out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -49,6 +49,10 @@ class Full(Exception):
     """There is no room for one more call. The text says how many there are."""
 
 
+class Failed(Exception):
+    """This answer cannot be given, or not to its end; others may be. The text says why, and what to do."""
+
+
 class LlmEngine(Protocol):
     """One loaded model. Construction loads and exercises it; after that the actor reports ready.
 
@@ -58,8 +62,9 @@ class LlmEngine(Protocol):
 
     name: str
 
-    def reserve(self, call: str, agent: str, system: str, tools: tuple[str, ...]) -> None:
-        """Keeps room for the call until `release`. Raises `Full`."""
+    def reserve(self, call: str, agent: str, system: str, tools: tuple[str, ...]) -> Awaitable[None] | None:
+        """Keeps room for the call until `release`. Raises `Full`. An engine on another machine has to be waited for, by
+        awaiting what it gives."""
 
     def prepare(self, prompt: Prompt) -> None:
         """The call's next question probably begins with these lines: read them now, if there is nothing to be read for
@@ -67,7 +72,7 @@ class LlmEngine(Protocol):
 
     def generate(self, prompt: Prompt) -> AsyncIterator[Token | ToolCall]:
         """Streams the answer. Closing the iterator cancels. Raises `Full`, at the first step, for a call that has not
-        reserved and finds no room."""
+        reserved and finds no room, and `Failed`. Whatever else it raises ends the actor."""
 
     def release(self, call: str) -> None:
         """The call is over, or elsewhere; also when it is unknown."""

@@ -1,13 +1,16 @@
 """The LLM actor's work: it streams answers to whoever asked, several at once."""
 
 import asyncio
+import logging
 
 from actors.actor import Actor
-from actors.llm.engine import Full, Line, LlmEngine, Prompt
+from actors.llm.engine import Failed, Full, Line, LlmEngine, Prompt
 from actors.llm.engine import Token as EngineToken
 from ipc.bus import Bus, Refused
 from ipc.messages import Done, Release
 from ipc.thinking import CancelGenerate, Generate, Generated, Prepare, Reserve, Token, ToolWanted
+
+log = logging.getLogger(__name__)
 
 
 class Thinking:
@@ -26,7 +29,9 @@ class Thinking:
 
     async def reserve(self, sender: str, message: Reserve) -> Done:
         try:
-            self._engine.reserve(message.call_id, message.agent, message.system, message.tools)
+            kept = self._engine.reserve(message.call_id, message.agent, message.system, message.tools)
+            if kept is not None:
+                await kept
         except Full as full:
             raise Refused(str(full), busy=True) from full
         return Done()
@@ -50,12 +55,17 @@ class Thinking:
         return Done()
 
     async def _answer(self, sender: str, request: str, prompt: Prompt) -> None:
-        async for piece in self._engine.generate(prompt):
-            if isinstance(piece, EngineToken):
-                self._bus.tell(sender, Token(request=request, text=piece.text))
-            else:
-                self._bus.tell(sender, ToolWanted(request=request, name=piece.name, arguments=piece.arguments))
-        self._bus.tell(sender, Generated(request=request))
+        failure = ""
+        try:
+            async for piece in self._engine.generate(prompt):
+                if isinstance(piece, EngineToken):
+                    self._bus.tell(sender, Token(request=request, text=piece.text))
+                else:
+                    self._bus.tell(sender, ToolWanted(request=request, name=piece.name, arguments=piece.arguments))
+        except (Full, Failed) as error:
+            log.error("call %s: no answer: %s", prompt.call, error)
+            failure = str(error)
+        self._bus.tell(sender, Generated(request=request, failure=failure))
 
     def _forget(self, request: str) -> None:
         del self._answers[request]

@@ -3,8 +3,9 @@
 Engines run on the actor's own thread and core: `feed` and `finish` may compute, but never wait for anything.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,39 @@ class SttEngine(Protocol):
 
     def open(self, hints: Hints) -> SttStream:
         """A stream for one call. Raises `UnusableHints` when the engine cannot use the grammar or language."""
+
+
+@runtime_checkable
+class DistantStream(Protocol):
+    """One call's recogniser on another machine. As `SttStream`, but for what has to be waited for."""
+
+    broken: str
+    """Why it hears nothing any more, for good; "" while all is well."""
+
+    def feed(self, pcm: Pcm) -> str: ...
+
+    def finish(self) -> Awaitable[Hearing]:
+        """The utterance ends at once; its text is waited for. Raises `Distant`, when awaited."""
+
+    def drop(self) -> None:
+        """The utterance is given up."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class DistantEngine(Protocol):
+    """A model on another machine."""
+
+    name: str
+    sample_rate: int
+
+    async def reach(self, hints: Hints) -> DistantStream:
+        """As `SttEngine.open`. Raises `UnusableHints`, and `Distant`."""
+
+
+class Distant(Exception):
+    """The other machine cannot be reached, or was lost in the middle. The text says why."""
 
 
 class UnusableHints(ValueError):

@@ -14,11 +14,19 @@ import numpy as np
 from actors import open_call
 from actors.actor import Actor
 from actors.pcm import Resampler
-from actors.stt.engine import Hints, SttEngine, SttStream, UnusableHints
+from actors.stt.engine import (
+    Distant,
+    DistantEngine,
+    DistantStream,
+    Hints,
+    SttEngine,
+    SttStream,
+    UnusableHints,
+)
 from config.grammar import grammar
 from ipc.bus import Bus, Refused
 from ipc.ear import EarReader
-from ipc.messages import Attend, Done, Finish, Hear, Heard, Partial, Release
+from ipc.messages import Attend, Done, Finish, Hear, Heard, HeardWord, Partial, Release
 from ipc.rings import Bell, Rings
 
 log = logging.getLogger(__name__)
@@ -39,10 +47,14 @@ class _Utterance:
     text: str = ""
 
 
+Engine = SttEngine | DistantEngine
+Stream = SttStream | DistantStream
+
+
 class CallEar:
     """One call's ear and its recogniser."""
 
-    def __init__(self, call_id: str, rings: Rings, bell: Bell, engine: SttEngine, stream: SttStream) -> None:
+    def __init__(self, call_id: str, rings: Rings, bell: Bell, engine: Engine, stream: Stream) -> None:
         self.call_id = call_id
         self.rings = rings
         self.bell = bell
@@ -55,7 +67,12 @@ class CallEar:
         return self._utterance is not None and self._utterance.reader.behind > 0
 
     def begin(self, number: int, from_frame: int) -> None:
-        if self._utterance is not None:
+        """Raises `Refused`."""
+        if isinstance(self._stream, DistantStream):
+            if self._stream.broken:
+                raise Refused(f"call {self.call_id} is not heard any more: {self._stream.broken}", busy=True)
+            self._stream.drop()
+        elif self._utterance is not None:
             self._stream.finish()
         self._utterance = _Utterance(number, EarReader(self.rings, from_frame), Resampler(self.rings.rate, self._rate))
 
@@ -84,17 +101,22 @@ class CallEar:
             raise Refused(f"utterance {number} of call {self.call_id} is not being heard here")
         return utterance.reader.position < to_frame and utterance.reader.behind > 0
 
-    def finish(self, began_ns: int) -> Heard:
+    async def finish(self, began_ns: int) -> Heard:
+        """Raises `Refused`."""
         utterance, self._utterance = self._utterance, None
         assert utterance is not None
         self._stream.feed(utterance.resampler.flush())
-        hearing = self._stream.finish()
+        try:
+            hearing = await self._stream.finish() if isinstance(self._stream, DistantStream) else self._stream.finish()
+        except Distant as error:
+            raise Refused(f"what was said in call {self.call_id} is lost here: {error}", busy=True) from error
         return Heard(
             text=hearing.text,
             confidence=hearing.confidence,
             frames=utterance.frames,
             lost=utterance.reader.lost,
             took_ns=time.monotonic_ns() - began_ns,
+            words=tuple(HeardWord(word.text, word.start_ms, word.end_ms, word.confidence) for word in hearing.words),
         )
 
     def close(self) -> None:
@@ -106,31 +128,49 @@ class CallEar:
 class Listening:
     """All calls of one STT actor."""
 
-    def __init__(self, actor: Actor, engine: SttEngine) -> None:
+    def __init__(self, actor: Actor, engine: Engine) -> None:
         self._actor = actor
         self._bus: Bus = actor.bus
         self._engine = engine
         self._ears: dict[str, CallEar] = {}
         self._askers: dict[str, str] = {}
         self._spares: dict[Hints, SttStream] = {}
-        for agent in actor.config.agents.values():
-            self._make_spare(Hints(agent.language, grammar(agent)))
+        self._make_spares()
         self._bus.on(Attend, self.attend)
         self._bus.on(Hear, self.hear)
         self._bus.on(Finish, self.finish)
         self._bus.on(Release, self.release)
 
+    def _make_spares(self) -> None:
+        """One for each agent. Raises `UnusableHints` if the engine is good for none of them: the operator sees it at
+        the start, not the caller in the call."""
+        if isinstance(self._engine, DistantEngine):
+            return  # those are made where they are used
+        unusable: dict[str, UnusableHints] = {}
+        agents = self._actor.config.agents
+        for agent in agents.values():
+            try:
+                self._make_spare(Hints(agent.language, grammar(agent), agent.hears == "script"))
+            except UnusableHints as error:
+                unusable[agent.name] = error
+        if unusable and len(unusable) == len(agents):
+            raise next(iter(unusable.values()))
+        for name, reason in unusable.items():
+            log.error("%s does not hear the callers of the agent %s: %s", self._engine.name, name, reason)
+
     def _make_spare(self, hints: Hints) -> None:
         """Makes and uses the recogniser that the next call with these hints gets, so that it does not wait for it.
 
-        Raises `UnusableHints`: the operator sees it at the start, not the caller in the call.
+        Raises `UnusableHints`.
         """
-        if hints not in self._spares:
+        if hints not in self._spares and not isinstance(self._engine, DistantEngine):
             stream = self._spares[hints] = self._engine.open(hints)
             stream.feed(np.zeros(self._engine.sample_rate // 2, dtype=np.int16))
             stream.finish()
 
-    def _stream(self, hints: Hints) -> SttStream:
+    async def _stream(self, hints: Hints) -> Stream:
+        if isinstance(self._engine, DistantEngine):
+            return await self._engine.reach(hints)
         spare = self._spares.pop(hints, None)
         if spare is None:
             return self._engine.open(hints)
@@ -140,10 +180,12 @@ class Listening:
     async def attend(self, sender: str, message: Attend) -> Done:
         rings, bell = await open_call.attach(self._actor.run_dir, message.call_id, message.segment, "ear_stt")
         try:
-            stream = self._stream(Hints(message.language, message.grammar))
-        except UnusableHints as error:
+            stream = await self._stream(Hints(message.language, message.grammar, message.strict))
+        except (UnusableHints, Distant) as error:
             bell.close()
             rings.close()
+            if isinstance(error, Distant):
+                raise Refused(f"{self._engine.name} cannot hear call {message.call_id}: {error}", busy=True) from error
             raise Refused(f"{self._engine.name} cannot use the agent's phrases: {error}") from error
         self._drop(message.call_id)
         self._ears[message.call_id] = CallEar(message.call_id, rings, bell, self._engine, stream)
@@ -183,7 +225,7 @@ class Listening:
         while (ear := self._ear(message.call_id)).needs(message.utterance, message.to_frame):
             ear.follow()
             await asyncio.sleep(0)
-        return ear.finish(began_ns)
+        return await ear.finish(began_ns)
 
     async def release(self, sender: str, message: Release) -> Done:
         self._drop(message.call_id)

@@ -8,7 +8,8 @@ from actors.tts.talking import Talking
 async def serve(actor: Actor) -> None:
     settings = actor.settings
     name = settings.pipelines[settings.active_pipeline].tts
-    Talking(actor, engines.load(name, actor.config))
+    talking = Talking(actor, engines.load(name, actor.config))
+    await talking.rehearse()
     actor.ready()
     await actor.stopping.wait()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,32 @@ class TtsEngine(Protocol):
         """Speaks one clause into `sink`, as early and in as small chunks as the engine can.
 
         Returns the words in order, those spoken so far if the sink cancelled. Raises `UnusableVoice`.
+        """
+
+
+class PatientSink(Protocol):
+    """The sink that a `SlowEngine` is given by the actor."""
+
+    def __call__(self, pcm: Pcm) -> bool:
+        """As any `Sink`."""
+
+    def rest(self) -> bool:
+        """To be called before each stretch of computing: others who are more urgent go first. False to cancel."""
+
+
+@runtime_checkable
+class SlowEngine(TtsEngine, Protocol):
+    """One that computes, or waits for somebody, longer than the actor's loop may stand still: its clauses are spoken
+    in threads. Engines that give their samples within milliseconds are no such ones, and run on the loop itself."""
+
+    at_once: int
+    """How many clauses it speaks at the same time, each in a thread of its own. Of others that wait the most urgent
+    goes on as soon as one of them is done, or rests."""
+
+    def stop(self, sink: Sink) -> None:
+        """The clause that is being spoken into this sink is wanted no more: `synthesize` is to return soon.
+
+        Called from another thread, and perhaps too late or for a sink that it has never seen.
         """
 
 

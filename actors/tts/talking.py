@@ -1,128 +1,67 @@
-"""The TTS actor's work: it speaks clauses into the mouths of its calls, each call's in the order in which they came."""
+"""The TTS actor's work: it speaks clauses into the mouths of its calls, each call's in the order in which they came.
+
+A quick engine runs on the actor's own loop: it is what the process is for. A slow one runs in threads, those clauses
+first whose callers would hear silence first (`turns`); what the agents often say it has made before (`rehearsal`).
+"""
 
 import asyncio
-import logging
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from actors import open_call
 from actors.actor import Actor
-from actors.pcm import Resampler
-from actors.tts.engine import Pcm, TtsEngine, UnusableVoice, Voice, Word
+from actors.tts.clause import CallMouth, Clause
+from actors.tts.engine import SlowEngine, TtsEngine, Voice, Word
+from actors.tts.rehearsal import Rehearsal
+from actors.tts.rendering import Render, Rendering, Repertoire
+from actors.tts.turns import Turn, Turns
 from ipc.bus import Bus
-from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken, WordAt
-from ipc.mouth import MouthWriter
-from ipc.rings import Bell, Rings
+from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken
 
-log = logging.getLogger(__name__)
+FLUSH_SEEN_S = 0.02
+"""While a clause is being made in a thread it is looked at so often whether it is still wanted: a flush is one store in
+shared memory, and rings no bell as long as the mouth is empty."""
+HANGS_AFTER_S = 30.0
+"""An engine of which nothing has come for so long, though it was its turn, hangs: the actor ends, and another one is
+started. The longest sentence that is made in one go is 25 s of speech, and who needs longer for that is of no use."""
+MOST_THREADS = 64
+"""Calls that have a clause in the making at the same time; most of them wait for their turn."""
 
-Note = TypeVar("Note", Placed, Spoken)
-
-REMEMBERED = 64
-"""Clauses that are kept ready to be said again: greetings, fillers, prompts. 5 s at 8 kHz are 80 kB."""
-LONGEST_REMEMBERED = 160
-"""Characters. Longer clauses are hardly ever said twice."""
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A clause as samples at the call's rate, with its words."""
-
-    pcm: bytes
-    words: tuple[Word, ...]
-    """Sample offsets at the call's rate."""
-
-
-class Clause:
-    """One clause on its way into the mouth. Slots are full but for the last, which carries the end mark."""
-
-    def __init__(self, message: Speak, writer: MouthWriter, payload: int) -> None:
-        self.message = message
-        self.samples = 0
-        self.first_sample = writer.offset(message.generation)
-        self._writer = writer
-        self._payload = payload
-        self._buffer = bytearray()
-        self._ready: deque[bytes] = deque()
-        self._end = False
-
-    @property
-    def wanted(self) -> bool:
-        """False once its generation has been flushed."""
-        return self._writer.audible <= self.message.generation
-
-    def add(self, pcm: bytes) -> None:
-        self._buffer += pcm
-        # One sample at least stays, because the last slot is told apart only when the clause ends.
-        while len(self._buffer) > self._payload:
-            self._ready.append(bytes(self._buffer[: self._payload]))
-            del self._buffer[: self._payload]
-
-    def end(self) -> None:
-        if self._buffer:
-            self._ready.append(bytes(self._buffer))
-        self._end = True
-
-    def write(self) -> bool:
-        """Moves what is ready into the mouth; False when the mouth is full."""
-        while self._ready:
-            last = self._end and len(self._ready) == 1
-            if not self._writer.write(self._ready[0], self.message.generation, time.monotonic_ns(), end=last):
-                return False
-            self.samples += len(self._ready.popleft()) // 2
-        return True
-
-    def layout(self, kind: type[Note], words: Sequence[Word]) -> Note:
-        """The note that says where the clause and its words lie in their generation."""
-        waiting = sum(len(pcm) for pcm in self._ready) // 2
-        return kind(
-            call_id=self.message.call_id,
-            generation=self.message.generation,
-            clause=self.message.clause,
-            first_sample=self.first_sample,
-            samples=self.samples + waiting,
-            words=tuple(WordAt(word.start, word.length, self.first_sample + word.sample) for word in words),
-        )
-
-
-class CallMouth:
-    """One call's mouth and the clauses that wait for it."""
-
-    def __init__(self, rings: Rings, bell: Bell) -> None:
-        self.rings = rings
-        self.bell = bell
-        self.writer = MouthWriter(rings)
-        self.waiting: asyncio.Queue[tuple[str, Speak]] = asyncio.Queue()
-        self.space = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-
-    def close(self) -> None:
-        if self.task:
-            self.task.cancel()
-        self.bell.close()
-        self.rings.close()
+Put = Callable[[bytes], bool]
 
 
 class Talking:
-    """All calls of one TTS actor. Synthesis runs on the actor's own loop: it is what the process is for."""
+    """All calls of one TTS actor."""
 
     def __init__(self, actor: Actor, engine: TtsEngine) -> None:
         self._actor = actor
         self._bus: Bus = actor.bus
         self._engine = engine
         self._mouths: dict[str, CallMouth] = {}
-        self._remembered: OrderedDict[tuple[str, Voice, int], Rendering] = OrderedDict()
+        self._repertoire = Repertoire()
+        self._turns = Turns(engine.at_once if isinstance(engine, SlowEngine) else 1)
+        self._threads = ThreadPoolExecutor(MOST_THREADS, "speaking") if isinstance(engine, SlowEngine) else None
+        self._rehearsal: Rehearsal | None = None
+        self._making = 0
+        """Clauses that are made in threads just now."""
         self._bus.on(Speak, self.speak)
         self._bus.on(Release, self.release)
 
+    async def rehearse(self) -> None:
+        """Makes what the agents often say: the first of it at once, the rest when there is nothing else to do. Quick
+        engines have no need of it."""
+        if isinstance(self._engine, SlowEngine):
+            self._rehearsal = Rehearsal(
+                self._actor.config, self._engine, self._repertoire, self._turns, self._in_thread
+            )
+            await self._rehearsal.begin()
+            self._bus.spawn(self._rehearsal.go_on(), "rehearsal")
+
     async def speak(self, sender: str, message: Speak) -> Done:
+        asked_ns = time.monotonic_ns()
         mouth = self._mouths.get(message.call_id) or await self._open(message)
-        mouth.waiting.put_nowait((sender, message))
+        mouth.waiting.put_nowait((sender, message, asked_ns))
         return Done()
 
     async def _open(self, message: Speak) -> CallMouth:
@@ -133,7 +72,7 @@ class Talking:
             return self._mouths[message.call_id]
         mouth = self._mouths[message.call_id] = CallMouth(rings, bell)
         asyncio.get_running_loop().add_reader(mouth.bell.fileno(), self._rung, message.call_id)
-        mouth.task = self._bus.spawn(self._speak_all(message.call_id, mouth), f"mouth of {message.call_id}")
+        mouth.task = self._bus.spawn(self._speak_all(mouth), f"mouth of {message.call_id}")
         self._actor.set_calls(len(self._mouths))
         return mouth
 
@@ -145,14 +84,14 @@ class Talking:
             mouth.bell.ring()  # for others who sleep on it: nobody will ring it again
             self._drop(call_id)
 
-    async def _speak_all(self, call_id: str, mouth: CallMouth) -> None:
+    async def _speak_all(self, mouth: CallMouth) -> None:
         while True:
-            sender, message = await mouth.waiting.get()
+            sender, message, asked_ns = await mouth.waiting.get()
             clause = Clause(message, mouth.writer, mouth.rings.payload)
             if clause.wanted:
-                await self._speak_one(sender, clause, mouth)
+                await self._speak_one(sender, clause, mouth, asked_ns)
 
-    async def _speak_one(self, sender: str, clause: Clause, mouth: CallMouth) -> None:
+    async def _speak_one(self, sender: str, clause: Clause, mouth: CallMouth, asked_ns: int) -> None:
         message = clause.message
         begun = False
 
@@ -173,12 +112,13 @@ class Talking:
             return all_written
 
         def put(pcm: bytes) -> bool:
-            if clause.wanted:
-                clause.add(pcm)
-                write()
+            if mouth.closed or not clause.wanted:
+                return False
+            clause.add(pcm)
+            write()
             return clause.wanted
 
-        words = self._render(message, mouth.rings.rate, put)
+        words = await self._render(clause, mouth, asked_ns, put)
         clause.end()
         if clause.wanted and not write():
             self._bus.tell(sender, clause.layout(Placed, words))
@@ -188,40 +128,58 @@ class Talking:
         if clause.wanted:
             self._bus.tell(sender, clause.layout(Spoken, words))
 
-    def _render(self, message: Speak, rate: int, put: Callable[[bytes], bool]) -> tuple[Word, ...]:
-        """Gives the clause's samples at `rate` to `put`, as they are made or all at once from memory."""
+    async def _render(self, clause: Clause, mouth: CallMouth, asked_ns: int, put: Put) -> tuple[Word, ...]:
+        """Gives the clause's samples to `put`, as they are made or all at once from memory; its words, at that rate."""
+        message, rate = clause.message, mouth.rings.rate
         voice = Voice(message.voice, message.words_per_minute, message.pitch)
         key = (message.text, voice, rate)
-        known = self._remembered.get(key)
+        known = self._repertoire.find(key)
         if known is not None:
-            self._remembered.move_to_end(key)
             put(known.pcm)
             return known.words
-        resampler = Resampler(self._engine.sample_rate, rate)
-        made: list[bytes] = []
-        cancelled = False
+        if self._threads is None:
+            render = Render(self._engine, message.text, voice, rate, put)
+            made = render.run()
+        else:
+            loop = asyncio.get_running_loop()
 
-        def sink(pcm: Pcm) -> bool:
-            nonlocal cancelled
-            made.append(resampler.feed(pcm).astype("<i2").tobytes())
-            cancelled = not put(made[-1])
-            return not cancelled
+            def put_soon(pcm: bytes) -> bool:
+                loop.call_soon_threadsafe(put, pcm)
+                return True  # that it is wanted no more is seen by who watches it
 
+            dry_ns = mouth.dry_ns(message.generation, asked_ns)
+            turn = Turn(dry_ns, heard=dry_ns > asked_ns)
+            render = Render(self._engine, message.text, voice, rate, put_soon, turn)
+            made = await self._before_rehearsal(render, clause)
+        if render.complete:
+            self._repertoire.remember(key, made)
+        return made.words
+
+    async def _before_rehearsal(self, render: Render, clause: Clause) -> Rendering:
+        self._making += 1
+        if self._rehearsal:
+            self._rehearsal.give_way()
         try:
-            words = self._engine.synthesize(message.text, voice, sink)
-        except UnusableVoice as error:
-            log.error("the agent's voice cannot be used, the default one speaks instead: %s", error)
-            words = self._engine.synthesize(message.text, Voice(), sink)
-        if not cancelled:
-            made.append(resampler.flush().astype("<i2").tobytes())
-            put(made[-1])
-        scale = rate / self._engine.sample_rate
-        scaled = tuple(Word(word.start, word.length, int(np.rint(word.sample * scale))) for word in words)
-        if not cancelled and len(message.text) <= LONGEST_REMEMBERED:
-            self._remembered[key] = Rendering(b"".join(made), scaled)
-            if len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
-        return scaled
+            return await self._in_thread(render, lambda: clause.wanted)
+        finally:
+            self._making -= 1
+            if self._rehearsal and not self._making:
+                self._rehearsal.resume()
+
+    async def _in_thread(self, render: Render, wanted: Callable[[], bool]) -> Rendering:
+        """Runs it in a thread of its own, and stops it when it is wanted no more."""
+        assert self._threads is not None
+        work = asyncio.get_running_loop().run_in_executor(self._threads, render.run, self._turns)
+        try:
+            while not (await asyncio.wait((work,), timeout=FLUSH_SEEN_S))[0]:
+                if render.hangs(HANGS_AFTER_S):
+                    raise RuntimeError(f"the engine {self._engine.name} has given nothing for {HANGS_AFTER_S:g} s")
+                if not wanted():
+                    render.stop(self._turns)
+            return await work
+        finally:
+            if not work.done():
+                render.stop(self._turns)
 
     async def release(self, sender: str, message: Release) -> Done:
         self._drop(message.call_id)

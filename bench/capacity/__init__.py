@@ -10,7 +10,6 @@
     talking     all talkers of a venue, and what the journals say of their turns
     stage       the system with the operator's settings and callers on it: a number of calls in, figures out
     figures     what was measured at one number of calls
-    topology    the machine's cores, as the kernel describes them
     placement   who runs on which cores; pure
     advice      the recommended settings and the reasons for them; pure
     survey      all of it, one after the other

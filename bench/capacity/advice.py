@@ -9,7 +9,7 @@ from bench.capacity.attempts import KEPT, Outcome
 from bench.capacity.figures import Figures
 from bench.capacity.limits import binding
 from bench.capacity.placement import place
-from bench.capacity.topology import Core
+from models.machine import Core
 
 CALL_S = 120.0
 """Mean length of a call, unless told otherwise: with so many calls at once, one comes every `CALL_S` / calls."""

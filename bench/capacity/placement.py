@@ -13,7 +13,7 @@ long as they fit, and a model's cores are of one node where that is possible.
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.capacity.topology import Core
+from models.machine import Core
 
 APART_FROM = 4
 """Cores. With 3, one for the house and one for audio would leave one for three models."""
@@ -28,7 +28,7 @@ Places = dict[str, tuple[int, ...]]
 
 
 def place(cores: Sequence[Core], need: Mapping[str, float], roles: Sequence[str]) -> Places:
-    """cores: as from `topology.cores`. need: cores' worth of CPU that each role takes at the recommended calls.
+    """cores: as from `models.machine.detect`. need: cores' worth of CPU that each role takes at the recommended calls.
     roles: those that have a place to be configured ("audio", "conversation", and models where there is a pipeline)."""
     if len(cores) < APART_FROM:
         return dict.fromkeys(roles, ())

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.capacity import topology
 from bench.capacity.advice import CALL_S, Advice, advise
 from bench.capacity.attempts import Attempt, Outcome, best, following, to_try
 from bench.capacity.climb import Climb
@@ -14,6 +13,8 @@ from bench.capacity.limits import Breach, Limits, breaches, turn_limit_ms
 from bench.capacity.stage import Manner, Stage, stage
 from config.load import Config
 from ipc.bus import NoAnswer
+from models import planned
+from models.machine import detect
 from supervisor.specs import pools
 
 MOST = 400
@@ -87,7 +88,7 @@ class Survey:
     async def run(self) -> Report:
         """Raises `bench.system.NotReady`, `callers.NoGenerator`, `sentences.Unspeakable`."""
         plan = self._plan
-        cores = topology.cores()
+        cores = detect().cores
         attempt: Attempt | None = first(self._config)
         outcomes: list[Outcome] = []
         while attempt is not None:
@@ -144,5 +145,6 @@ class Survey:
 
 
 def first(config: Config) -> Attempt:
-    """Isolation, and as many other actors as configured."""
-    return Attempt(1, {role: getattr(config.settings.actors, role).count for role in pools(config.settings)})
+    """Isolation, and as many other actors as configured, or as this machine's tier says."""
+    actors = planned.apply(config, planned.make(config)).settings.actors
+    return Attempt(1, {role: getattr(actors, role).count for role in pools(config.settings)})

@@ -5,6 +5,7 @@ import json
 
 from config.reference import reference
 from config.show import shown, shown_as_yaml
+from models import planned
 from supervisor.commands import common
 
 
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(reference(), end="")
         return 0
     config = common.loaded(arguments)
+    if arguments.action == "check":
+        planned.make(config)  # a tier that there is not
     if arguments.action == "show":
         print(json.dumps(shown(config)) if arguments.json else shown_as_yaml(config).rstrip())
     else:

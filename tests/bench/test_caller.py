@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from actors.audio.vad import level_dbfs
+from actors.vad import level_dbfs
 from bench import caller as caller_module
 from bench.asterisk import Answer, Asterisk, AudioSocket, Dialplan
 from bench.asterisk.media.handset import Wire, WireLog

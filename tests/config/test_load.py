@@ -124,7 +124,8 @@ MISTAKES = [
     (
         "neither of two kinds",
         "actors: {llm: {cores: all}}",
-        "1:23: actors.llm.cores: this must be a list (each a whole number from 0 to 1023) or `any`, but is 'all'.",
+        "1:23: actors.llm.cores: this must be a list (each a whole number from 0 to 1023), `any` or `auto`, "
+        "but is 'all'.",
     ),
     (
         "a missing key",

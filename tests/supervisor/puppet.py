@@ -4,16 +4,21 @@ good             becomes ready, ends when it is told to
 deaf             becomes ready, ignores SIGTERM
 slow             never becomes ready
 spinning         becomes ready, and then never leaves `spin`
+telling          writes down what its settings hold that were left to the hardware tier, and becomes ready
+useless          says before it is ready that it cannot do its work
 broken           ends with exit code 9 before it is ready
 control          stands in for call-control: opens a call for every connection that is offered, unless its UUID
                  begins with "f", which it refuses; closes the calls that it is told to hang up
 """
 
 import asyncio
+import json
+import os
 import signal
 import sys
 
 from actors.actor import Actor, run
+from actors.catalogue import Unusable
 from ipc.bus import Refused
 from ipc.messages import CloseCall, HangUp, OfferMedia, OpenCall
 
@@ -27,6 +32,10 @@ async def live(actor: Actor) -> None:
         sys.exit(9)
     if mode == "slow":
         await asyncio.sleep(HELD_S)
+    if mode == "useless":
+        raise Unusable("the well is dry: dig another one")
+    if mode == "telling":
+        _tell_what_was_planned(actor)
     if mode == "deaf":
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -45,6 +54,16 @@ async def live(actor: Actor) -> None:
 def spin() -> None:
     while True:
         pass
+
+
+def _tell_what_was_planned(actor: Actor) -> None:
+    settings = actor.settings
+    told = {
+        "counts": [getattr(settings.actors, role).count for role in ("stt", "llm", "tts")],
+        "threads": settings.engines.llama_cpp.threads,
+        "allowed": len(os.sched_getaffinity(0)),
+    }
+    (actor.run_dir / f"{actor.name}.told").write_text(json.dumps(told))
 
 
 def _stand_in_for_call_control(actor: Actor) -> None:

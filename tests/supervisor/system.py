@@ -30,11 +30,13 @@ M = TypeVar("M", bound=Message)
 
 FRAME_BYTES = 3 + 320
 
+MODULE = "tests.supervisor.system"
+
 
 class System:
     """The process. A context manager: ready when entered, ended when left."""
 
-    def __init__(self, config: Config, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, config: Config, extra: Mapping[str, str] | None = None, module: str = MODULE) -> None:
         self.config = config
         self.run_dir = Path(config.settings.run.directory)
         self.log_path = config.path.with_suffix(".log")
@@ -44,7 +46,7 @@ class System:
         self._notified.settimeout(1.0)
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.supervisor.system", str(config.path)],
+                [sys.executable, "-m", module, str(config.path)],
                 env={
                     **environment(),
                     "NOTIFY_SOCKET": "@" + self._notified.getsockname()[1:].decode(),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor import status
 from supervisor.children import Children
 from supervisor.specs import Group
 from supervisor.tree import State
@@ -134,6 +135,16 @@ def test_a_child_that_always_breaks_degrades_and_leaves_the_others_alone(tmp_pat
     house = play(tmp_path, scene, *groups)
     assert house.changes.count("stt.1 dead: exit code 9") == 2
     assert "stt.1 degraded: more than 1 restarts in 60 s; the last: stt.1: exit code 9" in house.changes
+
+
+def test_why_an_actor_cannot_do_its_work_is_known_when_it_has_ended(tmp_path: Path) -> None:
+    async def scene(house: House) -> None:
+        await house.children.until(lambda: house.state("stt.1") is State.DEGRADED)
+        assert status.excuses(house.children) == ["stt.1: the well is dry: dig another one"]
+
+    house = play(tmp_path, scene, group("stt", puppet("stt.1", "useless"), intensity=5))
+    assert house.changes.count("stt.1 dead: the well is dry: dig another one") == 1
+    assert not list((tmp_path / "run").glob("*.last-words"))
 
 
 def test_a_role_that_raises_ends_its_actor_with_the_reason_in_the_log(

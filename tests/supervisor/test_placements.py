@@ -25,6 +25,15 @@ def test_without_a_word_it_is_the_configuration(placements: Placements) -> None:
     assert not placements.urged("stt.1", "stt")
 
 
+def test_an_actors_own_cores_come_before_its_roles_and_an_operators_word_before_both(tmp_path: Path) -> None:
+    settings = configuration(tmp_path, actors={"stt": {"cores": [0, 1], "nice": 4}}).settings
+    planned = Placements(settings, {"stt.2": (1,)})
+    assert [planned.of(name, "stt").cores for name in ("stt.1", "stt.2")] == [(0, 1), (1,)]
+    assert planned.of("stt.2", "stt").nice == 4
+    planned.set_cores("stt", (0,), ["stt.1", "stt.2"])
+    assert [planned.of(name, "stt").cores for name in ("stt.1", "stt.2")] == [(0,), (0,)]
+
+
 def test_what_is_said_of_a_role_holds_for_all_its_actors(placements: Placements) -> None:
     placements.set_cores("stt", (1, 2), ["stt.1", "stt.2"])
     placements.set_urgency("stt", 0, 9, ["stt.1", "stt.2"])

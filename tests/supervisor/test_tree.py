@@ -68,6 +68,10 @@ class World:
     def dies(self, name: str) -> str:
         return told(self.tree.ended(name, abnormal=True, reason="killed by SIGSEGV", now=self.now))
 
+    def gives_up(self, name: str) -> str:
+        reason = "there is no model"
+        return told(self.tree.ended(name, abnormal=True, reason=reason, now=self.now, hopeless=True))
+
     def leaves(self, name: str) -> str:
         return told(self.tree.ended(name, abnormal=False, reason="exit code 0", now=self.now))
 
@@ -177,6 +181,24 @@ def test_as_many_restarts_as_the_intensity_says_are_allowed_within_the_period_an
     assert world.dies("a") == "degrade a"
     assert world.states() == "a degraded"
     assert world.tree["a"].note == "more than 2 restarts in 60 s; the last: a: killed by SIGSEGV"
+
+
+def test_a_child_that_says_that_it_cannot_work_is_given_up_at_once_and_tried_again_after_the_cool_down() -> None:
+    world = World(group("pool", "a", "b", intensity=2)).begin_ready()
+    assert world.gives_up("a") == "degrade a"
+    assert world.states() == "a degraded, b ready"
+    assert world.tree["a"].note == "there is no model"
+    assert world.after(299) == ""
+    assert world.after(1) == "start a"
+
+
+def test_one_that_cannot_work_uses_up_no_restarts_of_the_others() -> None:
+    world = World(group("pool", "a", "b", intensity=1)).begin_ready()
+    for _ in range(5):
+        assert world.gives_up("a") == "degrade a"
+        world.after(300)
+        world.settle()
+    assert world.dies("b") == "start b"
 
 
 def test_deaths_that_lie_back_further_than_the_period_do_not_count() -> None:

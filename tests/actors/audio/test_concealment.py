@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from actors.audio.concealment import FULL_MS, SILENT_MS, Concealer
-from actors.audio.vad import level_dbfs
+from actors.vad import level_dbfs
 
 
 def voice(rate: int, hz: float, seconds: float = 1.0) -> bytes:

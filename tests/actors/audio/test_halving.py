@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from actors.audio.halving import Halving
-from actors.audio.vad import level_dbfs
+from actors.vad import level_dbfs
 
 FRAME = 640
 

@@ -4,7 +4,7 @@ import pytest
 
 from actors.audio.media import EAGER_FRAMES
 from actors.audio.pacer import BEAT_NS, LAG_NS
-from actors.audio.vad import SILENCE_DBFS
+from actors.vad import SILENCE_DBFS
 from ipc.rings import BELLS, FRAME_NS, MOUTH_SLOTS
 from ipc.tap import TapReader
 from tests.actors.audio.far_end import numbered, numbers

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from actors.conversation.engines import Engines
+from actors.pool import Engines
 from ipc.bus import Bus, Refused
 from ipc.messages import ActorChanged, Attend, Done, Finish, Hear, Message, Release, Speak
 from ipc.thinking import CancelGenerate, Generate, Prepare, Reserve

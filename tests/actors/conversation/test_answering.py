@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from actors.conversation.answering import Answering
-from actors.conversation.engines import NoEngine
 from actors.conversation.events import AnswerEnd, AnswerText, AnswerTool, Ask, Event, HistoryLine
+from actors.pool import NoEngine
 from config.agent import Agent
 from ipc.messages import Release
 from ipc.thinking import CancelGenerate, Generate, Generated, Prepare, PromptLine, Reserve, Token, ToolWanted

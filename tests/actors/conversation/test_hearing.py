@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.conversation.engines import NoEngine
 from actors.conversation.events import Transcript
 from actors.conversation.hearing import Hearing
+from actors.pool import NoEngine
 from ipc.bus import Refused
 from ipc.messages import Attend, Done, Finish, Hear, Heard, Message, Release
 from tests.actors.conversation.cast import Answer, Cast, is_busy, refuses, says_nothing

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from actors.llm.engine import Line, LlmEngine, Prompt, Token, ToolCall
+from actors.llm.llama_cpp import LlamaCpp
 from actors.llm.scripted import ScriptedLlm
+from config.engines import LlamaCpp as LlamaCppSettings
 from config.load import SHIPPED, load
 
 CONFIG = load(SHIPPED)
+TINY = Path(__file__).parents[3] / "models/tiny/llm/front-desk-tiny.gguf"
 AGENT = CONFIG.agent
 
 
@@ -17,7 +21,12 @@ def scripted() -> LlmEngine:
     return ScriptedLlm(CONFIG.agents)
 
 
-engines = pytest.mark.parametrize("make", [scripted])
+def llama_cpp() -> LlmEngine:
+    """With the tiny model, which was trained on this agent's script."""
+    return LlamaCpp(TINY, LlamaCppSettings(threads=1, calls=3, context=2048), dict(CONFIG.agents))
+
+
+engines = pytest.mark.parametrize("make", [scripted, llama_cpp])
 Make = Callable[[], LlmEngine]
 
 

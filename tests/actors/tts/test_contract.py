@@ -1,12 +1,15 @@
 """What every synthesiser does; each new engine passes these as they are."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from actors.tts.engine import Pcm, TtsEngine, UnusableVoice, Voice, Word
 from actors.tts.engines import ENGINES, load
+from config.engines import Engines, Piper
 from config.load import SHIPPED
 from config.load import load as config_load
 
@@ -15,9 +18,14 @@ DEFAULT = Voice()
 Say = Callable[..., tuple[Pcm, tuple[Word, ...]]]
 
 
-@pytest.fixture(params=("espeak",), scope="module")
+TINY = Path(__file__).parents[3] / "models" / "tiny" / "voice" / "en_US-tiny.onnx"
+
+
+@pytest.fixture(params=("espeak", "piper"), scope="module")
 def tts(request: pytest.FixtureRequest) -> TtsEngine:
-    return load(request.param, config_load(SHIPPED))
+    config = config_load(SHIPPED)
+    settings = replace(config.settings, engines=Engines(piper=Piper(model=str(TINY), threads=1)))
+    return load(request.param, replace(config, settings=settings))
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.pcm import resample
+from actors.tts.clause import Clause
 from actors.tts.engine import Pcm, Sink, UnusableVoice, Voice, Word
-from actors.tts.talking import LONGEST_REMEMBERED, REMEMBERED, Clause, Talking
+from actors.tts.rendering import LONGEST_REMEMBERED, REMEMBERED
+from actors.tts.talking import Talking
 from ipc.bus import Refused
 from ipc.messages import Done, Placed, Release, Speak, Speaking, Spoken, WordAt
 from ipc.mouth import MouthWriter

@@ -10,9 +10,9 @@ from bench.capacity.advice import Advice, advise, as_yaml, rate_of, warm_for
 from bench.capacity.attempts import Attempt, Outcome
 from bench.capacity.figures import Figures
 from bench.capacity.limits import Breach
-from bench.capacity.topology import Core
 from config.load import SHIPPED, load
 from config.persist import persist
+from models.machine import Core
 
 HELD = Figures(
     calls=20,
@@ -30,7 +30,7 @@ COUNTS = {"stt": 2, "llm": 2, "tts": 2, "conversation": 1}
 
 def advice(cores: int = 8, density: int = 1) -> Advice:
     outcome = Outcome(Attempt(density, COUNTS), HELD, Figures(calls=22, up=22), (BROKE,))
-    return advise(outcome, [Core((at,)) for at in range(cores)], 1500.0)
+    return advise(outcome, [Core(threads=(at,)) for at in range(cores)], 1500.0)
 
 
 @pytest.mark.parametrize(("cores", "density"), [(2, 1), (8, 1), (8, 25)])
@@ -74,14 +74,16 @@ def test_it_says_what_bound_and_by_how_much() -> None:
 
 
 def test_where_nothing_broke_it_says_that_the_limit_lies_above() -> None:
-    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, None), [Core((0,))], 1500.0)
+    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, None), [Core(threads=(0,))], 1500.0)
     assert "the limit lies above" in recommended.why
     assert recommended.calls == 16
 
 
 def test_where_the_callers_gave_up_first_it_says_so() -> None:
     breach = Breach("generator", "this machine cannot generate 22 calls: the callers were 3.0 ms late")
-    recommended = advise(Outcome(Attempt(1, COUNTS), HELD, Figures(calls=22, up=22), (breach,)), [Core((0,))], 1500.0)
+    recommended = advise(
+        Outcome(Attempt(1, COUNTS), HELD, Figures(calls=22, up=22), (breach,)), [Core(threads=(0,))], 1500.0
+    )
     assert "the limit of the system lies above" in recommended.why
 
 
@@ -99,4 +101,4 @@ def test_the_rate_that_so_many_can_serve_needs_no_more_of_them() -> None:
 
 def test_where_callers_do_not_talk_nothing_is_said_of_turns() -> None:
     outcome = Outcome(Attempt(1, {"conversation": 1}), Figures(calls=4, up=4), None)
-    assert ("turns", "refuse_above_ms") not in advise(outcome, [Core((0,))], 1500.0).settings()
+    assert ("turns", "refuse_above_ms") not in advise(outcome, [Core(threads=(0,))], 1500.0).settings()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.capacity.placement import Places, place
-from bench.capacity.topology import Core
+from models.machine import Core
 
 PIPELINE = ("audio", "conversation", "stt", "llm", "tts")
 PROVIDER = ("audio", "conversation")
@@ -12,7 +12,7 @@ BUSY = {"audio": 0.5, "conversation": 0.2, "stt": 1.2, "llm": 0.6, "tts": 0.6}
 
 def machine(count: int, *, smt: bool = False, nodes: int = 1) -> list[Core]:
     """Numbered as Linux does it: first every core's first thread, then the second ones."""
-    return [Core((at, at + count) if smt else (at,), at * nodes // count) for at in range(count)]
+    return [Core(threads=(at, at + count) if smt else (at,), node=at * nodes // count) for at in range(count)]
 
 
 def used(places: Places, *roles: str) -> set[int]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.audio.vad import VoiceDetector, level_dbfs
+from actors.vad import VoiceDetector, level_dbfs
 from bench.load import frames
 from config.schema import Vad
 

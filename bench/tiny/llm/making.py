@@ -1,0 +1,46 @@
+"""From the agent's script to the model's file, in one go; the same file for the same seed on the same machine."""
+
+import random
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from bench.tiny.llm import bpe, gguf_file, lessons, net, training
+from bench.tiny.llm.chatml import SPECIAL
+from bench.tiny.llm.corpus import Teacher
+from bench.tiny.llm.lessons import Batch, Writer
+from config.agent import Agent
+
+FILE = "front-desk-tiny.gguf"
+STEPS = 700
+SEED = 5
+
+MERGES = 900
+"""Enough for nearly every word of the agent and its callers to be one token."""
+TOKENIZED = 1500
+"""Dialogues of which the tokenizer is learnt."""
+
+SHORT = (32, 176, 48)
+LONG = (14, 352, 224)
+"""Dialogues in a batch, most tokens of each, and of the instructions before them. Most batches are short, for attention
+to far-off words costs most of the time."""
+LONG_EVERY = 3
+
+
+def make(agent: Agent, path: Path, steps: int, seed: int, tell: Callable[[str], None]) -> None:
+    """Writes the model of an agent's script."""
+    teacher = Teacher(agent)
+    tokenizer = bpe.learn(lessons.texts(agent, list(islice(teacher.lessons(seed), TOKENIZED))), MERGES, SPECIAL)
+    tell(f"tokenizer: {len(tokenizer.texts)} tokens")
+    shape = net.Shape(len(tokenizer.texts))
+    writer, dialogues, chance = Writer(tokenizer, agent), teacher.lessons(seed + 1), random.Random(seed + 2)
+
+    def batch(step: int) -> Batch:
+        return writer.batch(dialogues, chance, *(LONG if step % LONG_EVERY == LONG_EVERY - 1 else SHORT))
+
+    weights = training.train(shape, batch, steps, seed + 3, tell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gguf_file.write(path, shape, tokenizer, {name: np.asarray(value) for name, value in weights.items()})
+    tell(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
