@@ -1,10 +1,11 @@
 """`make demo`: the whole system beside the stand-in Asterisk, one synthetic caller, and what came of the call.
 
-    python -m bench.demo [--out out/demo] [--calls 1]
+    python -m bench.demo [--out out/demo] [--calls 1] [--engines local]
 
-Starts the real supervisor with every actor on the embedded engines, places a call, prints the conversation as it
-happens and then where each turn's time went; writes `call.wav` (caller left, agent right, as on the wire),
-`timeline.svg` and `report.json`. Exit code 0 only if the agent understood every line and answered it rightly.
+Starts the real supervisor with every actor on the embedded engines, or on Vosk, llama.cpp and Piper, places a call,
+prints the conversation as it happens and then where each turn's time went; writes `call.wav` (caller left, agent right,
+as on the wire), `timeline.svg` and `report.json`. Exit code 0 only if the agent understood every line and answered it
+rightly.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -26,11 +27,25 @@ from bench.asterisk.media.handset import WireLog
 from bench.caller import Caller, Line, Spoken
 from bench.system import NotReady, System, together
 from bench.voices import CallerVoice
+from config.engines import Role
+from config.load import SHIPPED, load
 from ipc import journal
 from ipc.journal import AgentSaid, CallEnded, CallerSaid, Record, ToolRun
 from ipc.messages import Journaled
+from models import shelf
+from models.shelf import NoModel
 
 CALL_S = 180.0
+
+Engines = Literal["embedded", "local"]
+PIPELINE = "local"
+_TINY = Path(__file__).resolve().parents[1] / "models" / "tiny"
+TINY: dict[Role, tuple[str, Path]] = {
+    "stt": ("vosk", _TINY / "vosk"),
+    "llm": ("llama_cpp", _TINY / "llm" / "front-desk-tiny.gguf"),
+    "tts": ("piper", _TINY / "voice" / "en_US-tiny.onnx"),
+}
+"""By role: the engine, and its model in this repository."""
 
 SCRIPT = (
     Line("what are your opening hours", heard=("opening", "hours"), reply="Monday to Friday"),
@@ -42,6 +57,18 @@ SCRIPT = (
     Line("yes please", heard=("yes",), reply="Wednesday"),
     Line("no that is all", heard=("that", "is", "all"), reply="Goodbye"),
 )
+DICTATED = (
+    Line("what are your opening hours", heard=("opening", "hours"), reply="Monday"),
+    Line("my grandmother has seventeen purple bicycles", heard=("grandmother",)),
+    Line("can i make an appointment", heard=("appointment",), reply="day"),
+    Line("where are you", heard=("where", "are", "you"), reply="Maple", interrupt_after_ms=900),
+    Line("on wednesday", heard=("wednesday",)),
+    Line("at half past two", heard=("half", "past", "two")),
+    Line("yes please", heard=("yes",), reply="Wednesday"),
+    Line("no that is all", heard=("that", "is", "all")),
+)
+"""The same for a recogniser that takes dictation and a language model that chooses its own words: what must be in the
+answer is what it has to know."""
 VOICE = CallerVoice("en-us+m3", words_per_minute=150, pitch=45, noise_snr_db=30.0, seed=7)
 
 
@@ -133,14 +160,32 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-async def demo(out: Path, calls: int) -> int:
+def local_models() -> dict[str, Any]:
+    """Settings for real engines: with the models that were set up on this machine, else with the tiny ones, which need
+    no network. Raises `NoModel`."""
+    chosen = shelf.choice(load(SHIPPED).settings.models)
+    if chosen is not None and set(chosen.models) == set(TINY):
+        names = ", ".join(chosen.models[role].name for role in chosen.models)
+        print(f"engines: {names}", flush=True)
+        return {
+            "active_pipeline": PIPELINE,
+            "pipelines": {PIPELINE: {role: chosen.models[role].engine for role in TINY}},
+        }
+    print("engines: vosk, llama_cpp and piper with the tiny models (ringmaster models setup fetches real ones)")
+    section = {engine: {"model": str(path)} for engine, path in TINY.values()}
+    return {"active_pipeline": PIPELINE, "engines": section}
+
+
+async def demo(out: Path, calls: int, engines: Engines) -> int:
+    """Raises `NotReady`, and `NoModel`."""
     began = time.monotonic()
+    script, changes = (DICTATED, local_models()) if engines == "local" else (SCRIPT, {})
     print("starting the system beside a stand-in Asterisk ...", flush=True)
     reports: list[dict[str, Any]] = []
-    async with together(out) as (system, asterisk):
+    async with together(out, changes) as (system, asterisk):
         print(f"ready after {time.monotonic() - began:.1f} s; the caller dials 1000", flush=True)
         for _ in range(calls):
-            outcome = await one_call(system, asterisk, SCRIPT, VOICE)
+            outcome = await one_call(system, asterisk, script, VOICE)
             outcome.write(out)
             reports.append(outcome.report())
             print("\n" + table(reports[-1]) + "\n", flush=True)
@@ -154,12 +199,13 @@ async def demo(out: Path, calls: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.demo", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for what the call leaves behind")
+    parser.add_argument("--engines", choices=get_args(Engines), default="embedded", help="what listens, thinks, speaks")
     parser.add_argument("--calls", type=int, default=1, help="one after the other; the figures are over all of them")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     try:
-        return asyncio.run(demo(options.out.resolve(), options.calls))
-    except NotReady as error:
+        return asyncio.run(demo(options.out.resolve(), options.calls, options.engines))
+    except (NotReady, NoModel) as error:
         print(error, file=sys.stderr)
         return 1
 

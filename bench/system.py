@@ -159,16 +159,14 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def together(folder: Path) -> AsyncIterator[tuple[System, Asterisk]]:
-    """The system with the settings that ship, ready for calls, and its stand-in; both end with the context.
-
-    Raises `NotReady`.
-    """
+async def together(folder: Path, changes: Sections | None = None) -> AsyncIterator[tuple[System, Asterisk]]:
+    """The system with the settings that ship, and `changes` to them, ready for calls, and its stand-in; both end with
+    the context. Raises `NotReady`."""
     folder.mkdir(parents=True, exist_ok=True)
     # Not under `folder`: nobody knows how long its path is.
     with tempfile.TemporaryDirectory(prefix="ringmaster-") as run_dir:
         asterisk = Asterisk(DIALPLAN, user=USER, password=PASSWORD)
-        async with asterisk, System(folder, Path(run_dir), settings(asterisk.port, free_port())) as system:
+        async with asterisk, System(folder, Path(run_dir), settings(asterisk.port, free_port(), changes)) as system:
             await system.until_ready()
             await system.until_connected(asterisk)
             yield system, asterisk

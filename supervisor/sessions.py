@@ -1,7 +1,8 @@
-"""The open sessions: rings and bells for engines that work for somebody elsewhere, without audio actor (`ipc.sessions`).
+"""The open sessions: rings and bells for engines that work for somebody elsewhere, with no audio actor.
 
-A session belongs to the process that has opened it, and ends with it: neither a gateway that was killed nor one that
-was started anew leaves anything behind. What a supervisor that was killed has left is reaped at boot, like a call's.
+What they are is in `ipc.sessions`. One belongs to the process that has opened it, and ends with it: neither a gateway
+that was killed nor one that was started anew leaves anything behind. What a supervisor that was killed has left is
+reaped at boot, like a call's.
 """
 
 import logging

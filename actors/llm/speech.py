@@ -27,6 +27,7 @@ class Plain:
         self._last = ""
         self._gap = False
         self._line_begins = True
+        self._item = False
 
     def feed(self, text: str) -> str:
         """What of the text is spoken. A space comes out with the word behind it: nothing ends with one."""
@@ -37,14 +38,14 @@ class Plain:
                     self._line_begins = True
                 self._gap = True
             elif self._line_begins and character in _BULLETS:
-                self._gap = True
+                self._gap = self._item = True
             elif not _silent(character):
                 if self._gap and self._last:
-                    # Lines of a list are told apart by ear, too.
-                    out.append(", " if self._line_begins and self._last.isalnum() else " ")
+                    # Items of a list are told apart by ear, too.
+                    out.append(", " if self._item and self._last.isalnum() else " ")
                 out.append(character)
-                self._last, self._gap, self._line_begins = character, False, False
-            elif character in "_|":
+                self._last, self._gap, self._line_begins, self._item = character, False, False, False
+            elif character == "|":
                 self._gap = True
         return "".join(out)
 

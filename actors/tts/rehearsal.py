@@ -8,7 +8,8 @@ come before the actor is ready, the most urgent sentences first; the rest is mad
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from actors.clauses import split
 from actors.tts.engine import TtsEngine, Voice
@@ -26,7 +27,11 @@ MOST = 400
 RATES = (8000, 16000)
 """Hz of calls."""
 
-InThread = Callable[[Render, Callable[[], bool]], Awaitable[Rendering]]
+
+class Make(Protocol):
+    """Makes a clause beside the loop; one that is not urgent, whenever nobody else wants the processor."""
+
+    async def __call__(self, render: Render, *, urgent: bool) -> Rendering: ...
 
 
 def _sentences(agent: Agent) -> Iterator[Iterable[str]]:
@@ -59,17 +64,14 @@ def programme(agents: Iterable[Agent]) -> list[tuple[str, Voice]]:
 class Rehearsal:
     """Of one actor."""
 
-    def __init__(
-        self, config: Config, engine: TtsEngine, repertoire: Repertoire, turns: Turns, in_thread: InThread
-    ) -> None:
-        """`in_thread` makes a clause beside the loop."""
+    def __init__(self, config: Config, engine: TtsEngine, repertoire: Repertoire, turns: Turns, make: Make) -> None:
         default = config.settings.agents.default_agent
         agents = sorted(config.agents.values(), key=lambda agent: (agent.name != default, agent.name))
         self._left = programme(agents)
         self._engine = engine
         self._repertoire = repertoire
         self._turns = turns
-        self._in_thread = in_thread
+        self._make = make
         self._render: Render | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -78,7 +80,7 @@ class Rehearsal:
         """Before the actor is ready: for `BEFORE_READY_S`, and to the end of the clause."""
         begun, all_of_it = time.monotonic(), len(self._left)
         while self._left and time.monotonic() - begun < BEFORE_READY_S:
-            await self._one()
+            await self._one(urgent=True)
         done, took = all_of_it - len(self._left), time.monotonic() - begun
         log.info("%d of %d clauses that are often said are ready, in %.1f s", done, all_of_it, took)
 
@@ -86,7 +88,7 @@ class Rehearsal:
         """The rest, whenever nothing else is being made."""
         while self._left:
             await self._quiet.wait()
-            await self._one()
+            await self._one(urgent=False)
 
     def give_way(self) -> None:
         """Somebody waits for a clause: what is being rehearsed is given up, to be made another time."""
@@ -98,11 +100,14 @@ class Rehearsal:
         """Nobody waits for anything any more."""
         self._quiet.set()
 
-    async def _one(self) -> None:
+    async def _one(self, *, urgent: bool) -> None:
         text, voice = self._left[0]
         made_rate = self._engine.sample_rate
-        self._render = Render(self._engine, text, voice, made_rate, lambda pcm: True, Turn(NEVER_NS))
-        made = await self._in_thread(self._render, lambda: True)
+        # One that is not urgent takes no turn: a call would have to wait until its humble thread has run on to where
+        # it sees that it is to stop.
+        turn = Turn(NEVER_NS) if urgent else None
+        self._render = Render(self._engine, text, voice, made_rate, lambda pcm: True, turn)
+        made = await self._make(self._render, urgent=urgent)
         complete, self._render = self._render.complete, None
         if complete:
             del self._left[0]

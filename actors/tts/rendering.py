@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -30,6 +31,12 @@ class Rendering:
     pcm: bytes
     words: tuple[Word, ...]
     """Sample offsets at the call's rate."""
+
+
+@cache
+def _complain(error: str) -> None:
+    """Once, and not for each clause."""
+    log.error("the agent's voice cannot be used, the default one speaks instead: %s", error)
 
 
 class Repertoire:
@@ -106,7 +113,7 @@ class Render:
         try:
             return self._engine.synthesize(self._text, self._voice, self)
         except UnusableVoice as error:
-            log.error("the agent's voice cannot be used, the default one speaks instead: %s", error)
+            _complain(str(error))
             return self._engine.synthesize(self._text, Voice(), self)
 
     def __call__(self, pcm: Pcm) -> bool:

@@ -5,6 +5,9 @@ first whose callers would hear silence first (`turns`); what the agents often sa
 """
 
 import asyncio
+import contextlib
+import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +31,16 @@ started. The longest sentence that is made in one go is 25 s of speech, and who 
 MOST_THREADS = 64
 """Calls that have a clause in the making at the same time; most of them wait for their turn."""
 
+IDLE_NICE = 15
+"""Of what nobody waits for: another actor's calls, and those of the recogniser and the language model, go first."""
+
 Put = Callable[[bytes], bool]
+
+
+def _step_back() -> None:
+    """Makes the calling thread humble. Linux keeps a niceness for each thread."""
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), IDLE_NICE)
 
 
 class Talking:
@@ -52,9 +64,12 @@ class Talking:
         """Makes what the agents often say: the first of it at once, the rest when there is nothing else to do. Quick
         engines have no need of it."""
         if isinstance(self._engine, SlowEngine):
-            self._rehearsal = Rehearsal(
-                self._actor.config, self._engine, self._repertoire, self._turns, self._in_thread
-            )
+            idle = ThreadPoolExecutor(1, "rehearsing", initializer=_step_back)
+
+            async def make(render: Render, *, urgent: bool) -> Rendering:
+                return await self._in_thread(render, lambda: True, None if urgent else idle)
+
+            self._rehearsal = Rehearsal(self._actor.config, self._engine, self._repertoire, self._turns, make)
             await self._rehearsal.begin()
             self._bus.spawn(self._rehearsal.go_on(), "rehearsal")
 
@@ -166,10 +181,11 @@ class Talking:
             if self._rehearsal and not self._making:
                 self._rehearsal.resume()
 
-    async def _in_thread(self, render: Render, wanted: Callable[[], bool]) -> Rendering:
+    async def _in_thread(
+        self, render: Render, wanted: Callable[[], bool], threads: ThreadPoolExecutor | None = None
+    ) -> Rendering:
         """Runs it in a thread of its own, and stops it when it is wanted no more."""
-        assert self._threads is not None
-        work = asyncio.get_running_loop().run_in_executor(self._threads, render.run, self._turns)
+        work = asyncio.get_running_loop().run_in_executor(threads or self._threads, render.run, self._turns)
         try:
             while not (await asyncio.wait((work,), timeout=FLUSH_SEEN_S))[0]:
                 if render.hangs(HANGS_AFTER_S):

@@ -9,12 +9,14 @@ from typing import Any
 
 from bench.shapes import llm as llm_shapes
 from bench.shapes import voice as voice_shapes
+from bench.tiny.vosk import ballast
 from config.engines import Role
 from config.load import SHIPPED, load
 from models import shelf
 
 TINY_VOSK = Path(__file__).resolve().parents[2] / "models" / "tiny" / "vosk"
 """It hears the demo agent's words."""
+VOSK_SHAPE = "small"
 LLM_SHAPE = "qwen2.5-0.5b"
 EMBEDDED_STT = "pocketsphinx"
 
@@ -62,8 +64,9 @@ def bundle(folder: Path, say: Callable[[str], None], *, shapes: bool, llm_shape:
         about["tts"] = "Piper medium, random weights of true shape"
         _made(tts, lambda path: voice_shapes.make(path), say)
     if stt is None and tiny_vosk.is_dir():
-        stt = tiny_vosk
-        about["stt"] = f"vosk, the tiny model {tiny_vosk.name}"
+        stt = folder / f"vosk-{VOSK_SHAPE}"
+        about["stt"] = f"vosk, the tiny model with the computing of a {VOSK_SHAPE} one"
+        _made(stt, lambda path: ballast.load(tiny_vosk, path, ballast.SHAPES[VOSK_SHAPE]), say)
     if stt is None:
         about["stt"] = f"{EMBEDDED_STT}: there is no Vosk model in {tiny_vosk}"
         return Bundle(EMBEDDED_STT, "", llm, tts, about)
@@ -74,4 +77,8 @@ def _made(path: Path, make: Callable[[Path], object], say: Callable[[str], None]
     if not path.exists():
         say(f"making {path} ...")
         path.parent.mkdir(parents=True, exist_ok=True)
-        make(path)
+        # What is interrupted must not be taken for whole.
+        beside = path.with_name(f"part-{path.name}")
+        make(beside)
+        for part in sorted(path.parent.glob(f"{beside.name}*"), reverse=True):  # a voice's JSON first
+            part.rename(part.with_name(part.name.removeprefix("part-")))

@@ -5,8 +5,8 @@ heard stays what it was; what it costs is what the shape costs. Not in it: the i
 want besides, and the search through a graph of a hundred thousand words.
 
 TDNN-F: Povey and others, "Semi-orthogonal low-rank matrix factorization for deep neural networks" (Interspeech 2018).
-The small shape is that of Vosk's own recipe for small models (https://github.com/alphacep/vosk-api,
-`training/local/chain/run_tdnn.sh`), the large one that of Kaldi's for a thousand hours (`egs/librispeech/s5/local/chain`).
+The small shape is that of Vosk's own recipe (https://github.com/alphacep/vosk-api, `training/local/chain/run_tdnn.sh`),
+the large one about that of Kaldi's recipe for a thousand hours (`egs/librispeech/s5/local/chain`).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the model is trained on: sentences in espeak's voices as they come over telephone lines, and which sound is when.
+"""What the model is trained on: sentences in espeak's voices as they come over telephone lines, and when each sound is.
 
 Two throats are kept out of it altogether, `m3` and `f2`: they measure what was learnt.
 """
@@ -20,7 +20,22 @@ HELD_OUT = ("m3", "f2")
 ACCENTS = {"en-us": 0.6, "en-gb": 0.2, "en-gb-x-rp": 0.1, "en-us-nyc": 0.1}
 THROATS = (
     *("m1", "m2", "m4", "m5", "m6", "m7", "m8", "f1", "f3", "f4", "f5", ""),
-    *("Alex", "Andy", "Annie", "Denis", "Gene", "Jacky", "Lee", "Mario", "Michael", "Mike", "boris", "david", "ed", "john"),
+    *(
+        "Alex",
+        "Andy",
+        "Annie",
+        "Denis",
+        "Gene",
+        "Jacky",
+        "Lee",
+        "Mario",
+        "Michael",
+        "Mike",
+        "boris",
+        "david",
+        "ed",
+        "john",
+    ),
     *("linda", "max", "paul", "quincy", "rob", "shelby", "steph", "travis", "victor", "zac"),
 )
 """espeak's variants; "" is the language's own voice. Half of the speech is of the first row."""
@@ -88,7 +103,9 @@ def _example(said: Said, known: tuple[str, ...], random: np.random.Generator) ->
     before, after = (int(RATE * random.uniform(*PAUSE_S)) for _ in range(2))
     line = _line(speech, before, after, random)
     frames = features.mfcc(line)
-    starts = [(sound.start * RATE / said.rate + before, *_pdfs(sound.mnemonic, known[sound.word])) for sound in said.sounds]
+    starts = [
+        (sound.start * RATE / said.rate + before, *_pdfs(sound.mnemonic, known[sound.word])) for sound in said.sounds
+    ]
     sounds: list[list[str]] = [[] for _ in known]
     for sound in said.sounds:
         if (name := phones.sound(sound.mnemonic) if known[sound.word] != UNKNOWN else None) is not None:

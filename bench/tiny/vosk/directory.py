@@ -17,8 +17,8 @@ STAY = 0.5
 ACOUSTIC_SCALE = 0.4
 """What a frame says counts that much beside the language model: neighbouring frames say nearly the same."""
 UNKNOWN_COST = -3.0
-"""In nats: `[unk]` is helped. At 0, 6 % of the words of strangers' speech are refused and at -3, 97 %, while none of the
-words that the model knows are; at -4 it begins to refuse those too."""
+"""In nats: `[unk]` is helped. At -2, 88 % of what is heard in speech of unknown words is `[unk]`, at -3, 97 %, and at
+neither is a word that the model knows; after a training on half as much, 1.5 % of those were at -4."""
 
 CONF = f"""\
 --min-active=200

@@ -47,7 +47,8 @@ def mfcc(pcm: NDArray[np.int16]) -> Frames:
     spectrum = np.fft.rfft((windows - PREEMPHASIS * before) * _window(), TRANSFORM)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     mel = np.log(np.maximum(power[:, : TRANSFORM // 2] @ _triangles().T, np.finfo(np.float32).eps))
-    return (mel @ _cosines().T).astype(np.float32)
+    cepstra: Frames = (mel @ _cosines().T).astype(np.float32)
+    return cepstra
 
 
 @cache
@@ -62,11 +63,13 @@ def _triangles() -> NDArray[np.float32]:
     def mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
         return 1127.0 * np.log(1.0 + hertz / 700.0)
 
-    edges = np.linspace(*mel(np.array([LOW_HZ, HIGH_HZ])), FEATURES + 2)
+    low, high = mel(np.array([LOW_HZ, HIGH_HZ]))
+    edges = np.linspace(low, high, FEATURES + 2)
     at = mel(np.arange(TRANSFORM // 2) * RATE / TRANSFORM)
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     rising, falling = (at - left) / (centre - left), (right - at) / (right - centre)
-    return np.maximum(np.minimum(rising, falling), 0.0).astype(np.float32)
+    triangles: Frames = np.maximum(np.minimum(rising, falling), 0.0).astype(np.float32)
+    return triangles
 
 
 @cache
@@ -75,4 +78,5 @@ def _cosines() -> NDArray[np.float32]:
     order, bins = np.arange(FEATURES)[:, None], np.arange(FEATURES) + 0.5
     cosines = np.sqrt(2.0 / FEATURES) * np.cos(np.pi / FEATURES * order * bins)
     cosines[0] = np.sqrt(1.0 / FEATURES)
-    return (cosines * (1.0 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER))).astype(np.float32)
+    liftered: Frames = (cosines * (1.0 + 0.5 * LIFTER * np.sin(np.pi * order / LIFTER))).astype(np.float32)
+    return liftered

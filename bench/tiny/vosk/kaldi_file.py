@@ -2,8 +2,8 @@
 
 The format, as Kaldi's public sources read it (https://github.com/kaldi-asr/kaldi, `base/io-funcs-inl.h`,
 `matrix/kaldi-matrix.cc`, `hmm/transition-model.cc`, `hmm/hmm-topology.cc`, `nnet3/nnet-nnet.cc`,
-`nnet3/nnet-simple-component.cc`, `nnet3/am-nnet-simple.cc`): the file begins with "\\0B"; a token ends with one space; a
-number is preceded by its size in bytes; everything is little-endian. A matrix is "FM ", rows, columns, then row by row.
+`nnet3/nnet-simple-component.cc`, `nnet3/am-nnet-simple.cc`): the file begins with "\\0B"; a token ends with one
+space; a number is preceded by its size in bytes; all is little-endian. A matrix is "FM ", rows, columns, then its rows.
 """
 
 import struct
@@ -165,13 +165,11 @@ def _nonlinear(file: KaldiFile, kind: str, dim: int) -> None:
     file.tokens("<Count>").float64(0.0).tokens(f"</{kind}>")
 
 
-def model(
-    tuples: Sequence[tuple[int, int, int]], stay: float, network: Network, output: str, priors: Vector
-) -> bytes:
+def model(tuples: Sequence[tuple[int, int, int]], stay: float, network: Network, output: str, priors: Vector) -> bytes:
     """`final.mdl`: transition model and network.
 
-    `tuples` are (phone, pdf of its first frame, pdf of the others), one for each phone from 1. Every phone has one state,
-    which it stays in with probability `stay`. `priors` are divided out of what the network says.
+    `tuples` are (phone, pdf of its first frame, pdf of the others), one for each phone from 1. Every phone has one
+    state, in which it stays with probability `stay`. `priors` are divided out of what the network says.
     """
     file = KaldiFile()
     phones = [phone for phone, _, _ in tuples]

@@ -31,7 +31,7 @@ class Bigrams:
 
 def estimate(sentences: Iterable[Sentence], vocabulary: Iterable[str]) -> Bigrams:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    alone: Counter[str] = Counter(dict.fromkeys((*vocabulary, END), EVERY_WORD))  # type: ignore[arg-type]
+    alone: Counter[str] = Counter(dict.fromkeys((*vocabulary, END), EVERY_WORD))
     for sentence in sentences:
         for before, word in zip((BEGIN, *sentence), (*sentence, END), strict=True):
             counts[before][word] += 1

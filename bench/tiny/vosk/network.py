@@ -52,13 +52,13 @@ def untrained(seed: int) -> Weights:
 
 
 def network(weights: Weights, mean: Vector, deviation: Vector) -> tuple[Network, str]:
-    """The network for Kaldi, and its output. `mean` and `deviation` of the features are made part of the first layer."""
+    """The network for Kaldi, and its output. `mean` and `deviation` of the features become part of the first layer."""
     made = Network(FEATURES)
     below = "input"
     for number, (layer, (matrix, bias)) in enumerate(zip(LAYERS, weights, strict=False), 1):
         if number == 1:
-            scaled = matrix / np.tile(deviation, len(layer.offsets))
-            matrix, bias = scaled, bias - scaled @ np.tile(mean, len(layer.offsets))
+            scaled = (matrix / np.tile(deviation, len(layer.offsets))).astype(np.float32)
+            matrix, bias = scaled, (bias - scaled @ np.tile(mean, len(layer.offsets))).astype(np.float32)
         spliced = ", ".join(f"Offset({below}, {offset})" if offset else below for offset in layer.offsets)
         affine = made.add(f"tdnn{number}.affine", Affine(matrix, bias), f"Append({spliced})")
         below = made.add(f"tdnn{number}.relu", Relu(layer.width), affine)

@@ -61,7 +61,9 @@ class Speaker(Library):
         chunks: list[Pcm] = [np.zeros(0, dtype=np.int16)]
         heard: list[tuple[int, int, int, str]] = []
 
-        def take(samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[ctypes.Structure]") -> int:
+        def take(
+            samples: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[ctypes.Structure]"
+        ) -> int:
             if samples and count:
                 chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
             for index in itertools.count():

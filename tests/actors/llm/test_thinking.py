@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.llm.engine import Line, Prompt, ToolCall
+from actors.llm.engine import Failed, Full, Line, Prompt, ToolCall
 from actors.llm.engine import Token as EngineToken
 from actors.llm.thinking import Thinking
 from ipc.messages import Done, Message
@@ -20,11 +20,20 @@ class Dictated:
     name = "dictated"
 
     def __init__(self) -> None:
-        self.answers: dict[str, asyncio.Queue[EngineToken | ToolCall | None]] = {}
+        self.answers: dict[str, asyncio.Queue[EngineToken | ToolCall | Exception | None]] = {}
         self.prompts: list[Prompt] = []
         self.closed: dict[str, asyncio.Event] = {}
 
-    def expect(self, said: str) -> asyncio.Queue[EngineToken | ToolCall | None]:
+    def reserve(self, call: str, agent: str, system: str, tools: tuple[str, ...]) -> None:
+        """There is always room."""
+
+    def prepare(self, prompt: Prompt) -> None:
+        """Nothing is read beforehand."""
+
+    def release(self, call: str) -> None:
+        """Nothing is kept."""
+
+    def expect(self, said: str) -> asyncio.Queue[EngineToken | ToolCall | Exception | None]:
         self.answers[said], self.closed[said] = asyncio.Queue(), asyncio.Event()
         return self.answers[said]
 
@@ -33,6 +42,8 @@ class Dictated:
         said = prompt.lines[-1].text
         try:
             while piece := await self.answers[said].get():
+                if isinstance(piece, Exception):
+                    raise piece
                 yield piece
         finally:
             self.closed[said].set()
@@ -99,7 +110,28 @@ def test_the_model_is_told_all_that_the_sender_knows(tmp_path: Path) -> None:
         await service.ask(question("hello"))
         await answered(service, "c1#1.1")
         lines = (Line("agent", "Good morning."), Line("caller", "hello"))
-        assert engine.prompts == [Prompt("desk", "Be kind.", lines, ("hang_up",))]
+        assert engine.prompts == [Prompt("desk", "Be kind.", lines, ("hang_up",), "c1")]
+
+    run(tmp_path, scene)
+
+
+@pytest.mark.parametrize("error", [Full("all 4 calls are taken"), Failed("the server hung up")])
+def test_an_answer_that_cannot_be_given_ends_and_says_why_and_the_actor_goes_on(
+    tmp_path: Path, error: Exception
+) -> None:
+    async def scene(service: Service, engine: Dictated) -> None:
+        pieces = engine.expect("hello")
+        for piece in (EngineToken("Hel"), error):
+            pieces.put_nowait(piece)
+        await service.ask(question("hello"))
+        assert await answered(service, "c1#1.1") == [
+            Token(request="c1#1.1", text="Hel"),
+            Generated(request="c1#1.1", failure=str(error)),
+        ]
+        engine.expect("again").put_nowait(None)
+        await service.ask(question("again", "c1#2.1"))
+        assert await answered(service, "c1#2.1") == [Generated(request="c1#2.1")]
+        assert service.calls_shown == 0
 
     run(tmp_path, scene)
 
