@@ -52,7 +52,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._runner = web.AppRunner(self._app(), handler_cancellation=True)
+        self._runner = web.AppRunner(self._app(), handler_cancellation=True, shutdown_timeout=0.1)
         self.url = self._do(self._start())
 
     def _app(self) -> web.Application:
@@ -69,7 +69,7 @@ class Server:
 
     async def _start(self) -> str:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}/v1"
@@ -254,7 +254,7 @@ def test_a_server_that_is_gone(server: Server) -> None:
     model._base = "http://127.0.0.1:9/v1"
     with pytest.raises(Failed, match="cannot be reached"):
         asked(model, prompt())
-    with pytest.raises(Unusable, match="no language model server answers at http://127.0.0.1:9/v1/models"):
+    with pytest.raises(Unusable, match=r"no language model server answers at http://127\.0\.0\.1:9/v1/models"):
         OpenAiCompatible(Settings(base_url="http://127.0.0.1:9/v1"))
 
 
