@@ -284,12 +284,15 @@ def _remove(move: Move) -> None:
 
 
 def _remove_bridge(move: Move) -> None:
-    """Not while the media leg is in it: who is thrown out of a bridge is nowhere."""
+    """Not while the media leg is in it, or may be, for its way to the caller was refused and is tried again: who is
+    thrown out of a bridge is nowhere."""
     consult, media = move.session.consult, move.session.media
     if consult is None or consult.bridge.state is not State.THERE or move.now < consult.bridge.due_ns:
         return
-    if media is not None and media.where == consult.bridge_id and media.joined.state is not State.NONE:
-        return
+    if media is not None and media.where and not move.session.cause:
+        home = media.joined.state is State.THERE and media.where != consult.bridge_id
+        if not home:
+            return
     _change(move, bridge=under_way(consult.bridge, State.REMOVING))
     move.do(RemoveBridge(consult.bridge_id))
 

@@ -92,7 +92,7 @@ def test_how_sure_it_is_is_the_mean_of_its_words() -> None:
 
 
 def test_the_threshold_decides_what_counts_as_understood() -> None:
-    foreign = said(FOREIGN[8])
+    foreign = said(FOREIGN[13])
     doubtful = heard(foreign)
     assert doubtful.text and 0.0 < doubtful.confidence < 1.0
     assert heard(foreign, threshold=doubtful.confidence - 0.01) == doubtful
