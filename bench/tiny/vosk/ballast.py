@@ -1,8 +1,9 @@
 """What a production model computes, beside the tiny one's result: for measuring speed where no production model is.
 
 A factorised TDNN of the true shape looks at the same features, and its result is multiplied by zero and added. What is
-heard stays what it was; what it costs is what the shape costs. Not in it: the i-vectors that most published models
-want besides, and the search through a graph of a hundred thousand words.
+heard stays what it was; what it costs is what the shape costs: 0.8 % of a core for the small one, 4.8 % for the large,
+beside 0.7 % for the tiny model itself. Not in it: the i-vectors that most published models want besides, and the search
+through a graph of a hundred thousand words.
 
 TDNN-F: Povey and others, "Semi-orthogonal low-rank matrix factorization for deep neural networks" (Interspeech 2018).
 The small shape is that of Vosk's own recipe (https://github.com/alphacep/vosk-api, `training/local/chain/run_tdnn.sh`),

@@ -3,7 +3,10 @@
 `HCLr.fst` takes transition-ids and gives words, any word after any other; `Gr.fst` is the language model, in place of
 which a recogniser may have a grammar. Vosk's own tool (`mkgraph_lookahead.sh` in Kaldi) stores the first as OpenFst's
 `olabel_lookahead`, which prunes the search by what the language model allows next. No binding from PyPI writes that
-type, and with some hundred words it saves nothing: this one is a plain vector, which Vosk composes as well.
+type, but Vosk composes a plain vector as well: the search then follows words that the language model does not allow
+until they are told apart, which with some hundred words costs little.
+
+Never load Vosk into the process that imports this: kaldifst and Vosk each bring an OpenFst, and the heap is corrupted.
 """
 
 import math
