@@ -147,7 +147,7 @@ class Machine:
         return schedule.step(self._works, self._batch)
 
     def _begin(self, work: Work) -> None:
-        self._changes += self._sequences.begin(work.held, work.tokens)
+        self._changes += self._sequences.begin(work.held, work.tokens, answering=work.answering)
         work.begun = True
 
     async def _computed(self, shares: Sequence[Share], writings: Sequence[Writing | None]) -> list[int | None]:

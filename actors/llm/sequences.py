@@ -121,16 +121,18 @@ class Sequences:
         self._clock += 1
         held.call, held.used, held.left = call, self._clock, False
 
-    def begin(self, held: Held, tokens: Sequence[int]) -> list[Change]:
-        """Makes the sequence hold as much of the beginning of `tokens` as can be had without reading, but never all of
-        it: what comes after the last token is known only when that is read. Not while a step is under way."""
-        own = self._usable(held, tokens)
+    def begin(self, held: Held, tokens: Sequence[int], *, answering: bool = True) -> list[Change]:
+        """Makes the sequence hold as much of the beginning of `tokens` as can be had without reading; but not all of it
+        where it is to be answered: what comes after the last token is known only when that is read. Not while a step
+        is under way."""
+        most = len(tokens) - answering
+        own = self._usable(held, tokens, most)
         best = max(
             (other for other in (*self._openings, *self._calls) if other is not held),
-            key=lambda other: self._usable(other, tokens),
+            key=lambda other: self._usable(other, tokens, most),
             default=held,
         )
-        there = self._usable(best, tokens)
+        there = self._usable(best, tokens, most)
         if own >= there:
             cut = self._shorten(held, own)
             return [cut] if cut else []
@@ -138,12 +140,12 @@ class Sequences:
         held.tokens = list(tokens[:there])
         return [*changes, Copy(best.number, held.number, there)]
 
-    def _usable(self, held: Held, tokens: Sequence[int]) -> int:
-        """How many of the first tokens can be had from this sequence."""
+    def _usable(self, held: Held, tokens: Sequence[int], most: int) -> int:
+        """How many of the first tokens, up to `most`, can be had from this sequence."""
         same = common(held.tokens, tokens)
         if self._whole:
-            return same if same == len(held.tokens) and same < len(tokens) else 0
-        return min(same, len(tokens) - 1)
+            return same if same == len(held.tokens) and same <= most else 0
+        return min(same, most)
 
     def _shorten(self, held: Held, keep: int) -> Cut | None:
         if keep >= len(held.tokens):

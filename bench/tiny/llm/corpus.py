@@ -55,11 +55,33 @@ class Teacher:
         self.callers = Callers(agent.script)
         self._play = Play(agent, agent.script)
 
-    def lessons(self, seed: int) -> Iterator[Lesson]:
-        """Without end."""
+    def lessons(self, seed: int, purposeful: float = 0.0) -> Iterator[Lesson]:
+        """Without end. `purposeful`: the share of callers who know what they want: they fill a form to its end."""
         chance = random.Random(seed)
         while True:
-            yield self._lesson(chance)
+            if purposeful and chance.random() < purposeful:
+                yield self._purposeful(chance)
+            else:
+                yield self._lesson(chance)
+
+    def _purposeful(self, chance: random.Random) -> Lesson:
+        dialogue, callers = Dialogue(self._play), self.callers
+        lesson = Lesson(self._agent.greeting if chance.random() < _GREETED else "")
+        for number in range(MOST_TURNS):
+            form = dialogue.form
+            aside = chance.random() < (0.5 if number < 2 and not form else 0.15)
+            if aside:
+                text = "" if chance.random() < 0.15 else self.meant(chance, dialogue)
+            elif not form:
+                text = callers.say(chance, callers.forms[chance.choice(sorted(callers.forms))])
+            elif all(slot in dialogue.filled for slot in self._script.forms[form].ask):
+                text = callers.say(chance, callers.yes if chance.random() < 0.85 else callers.no)
+            else:
+                text = callers.say(chance, callers.answers[form])
+            lesson.turns.append(self._answered(chance, dialogue, text))
+            if lesson.turns[-1].calls and chance.random() < 0.8:
+                break
+        return lesson
 
     def _lesson(self, chance: random.Random) -> Lesson:
         dialogue = Dialogue(self._play)
@@ -77,7 +99,9 @@ class Teacher:
         return lesson
 
     def _turn(self, chance: random.Random, dialogue: Dialogue) -> Turn:
-        text = self._says(chance, dialogue)
+        return self._answered(chance, dialogue, self._says(chance, dialogue))
+
+    def _answered(self, chance: random.Random, dialogue: Dialogue, text: str) -> Turn:
         reply = dialogue.hear(text)
         heard = reply.text
         if chance.random() < CUT:

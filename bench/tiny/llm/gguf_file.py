@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
+import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,14 @@ def write(path: Path, shape: Shape, tokenizer: Tokenizer, weights: Mapping[str, 
     writer.write_tensors_to_file()
     writer.close()
     beside.replace(path)
+
+
+def read(path: Path) -> dict[str, jax.Array]:
+    """The weights of such a file."""
+    return {
+        tensor.name.removesuffix(".weight"): jnp.asarray(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+        for tensor in gguf.GGUFReader(path).tensors
+    }
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:

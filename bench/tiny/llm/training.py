@@ -65,16 +65,21 @@ def _step(
 
 
 def train(
-    shape: net.Shape, lessons: Callable[[int], Batch], steps: int, seed: int, tell: Callable[[str], None]
+    shape: net.Shape,
+    weights: dict[str, jax.Array],
+    lessons: Callable[[int], Batch],
+    steps: int,
+    tell: Callable[[str], None],
+    pace: float = 1.0,
 ) -> dict[str, jax.Array]:
-    """The weights after so many steps. `lessons` gives the batch of each."""
-    weights = net.begin(shape, seed)
+    """The weights after so many steps. `lessons` gives the batch of each; `pace` is a factor of the rates. What is given
+    as `weights` is used up."""
     first = {name: jnp.zeros_like(value) for name, value in weights.items()}
     second = {name: jnp.zeros_like(value) for name, value in weights.items()}
     began = time.monotonic()
     for step in range(steps):
         # Up, then down in a straight line to nothing.
-        rate = min(1.0, (step + 1) / WARM_UP, (steps - step) / (0.6 * steps))
+        rate = pace * min(1.0, (step + 1) / WARM_UP, (steps - step) / (0.6 * steps))
         batch = lessons(step)
         given = (batch.instructions, batch.unused, batch.dialogues, batch.weights)
         weights, first, second, loss = _step(shape, weights, first, second, step + 1, rate, given)

@@ -239,16 +239,25 @@ def test_a_tool_call_is_made_of_what_the_agent_may_do_also_by_a_model_that_talks
     assert all(call.arguments["destination"] == "person" for call in found if call.name == "transfer")
 
 
-def test_models_that_cannot_be_cut_answer_all_the_same(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_cannot_be_cut_answer_all_the_same(
+    make: Make, fed: list[Sequence[Fed]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Context, "can_cut", lambda _: False)
     engine = make()
 
     async def talk() -> tuple[str, str]:
         engine.prepare(prompt("what are"))
         await idle(engine)
-        return await answer(engine, prompt("what are your opening hours")), await answer(
-            engine, prompt("where are you")
-        )
+        hours = await answer(engine, prompt("what are your opening hours"))
+        return hours, await answer(engine, prompt("where are you"))
+
+    async def guess_twice() -> int:
+        for said in ("what are", "what are your"):
+            fed.clear()
+            engine.prepare(prompt("hello", said))
+            await idle(engine)
+        return tokens(fed)
 
     hours, place = asyncio.run(talk())
     assert "Monday to Friday" in hours and "Maple" in place
+    assert asyncio.run(guess_twice()) == 0, "what was said before is read once, whatever the caller goes on to say"
