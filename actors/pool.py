@@ -70,6 +70,10 @@ class Engines:
             if not died.done():
                 died.set_result(None)
 
+    def doubt(self, name: str) -> None:
+        """It has not done what it took on: the others are asked first, for a while."""
+        self._doubted[name] = time.monotonic() + DOUBT_S
+
     def given_up(self, role: str) -> bool:
         """True when the supervisor has given up every actor of this role: none comes back within a call's patience."""
         return self._degraded.issuperset(self._names[role])
@@ -138,7 +142,7 @@ class Engines:
                 raise NoAnswer(f"{name} died before it had answered {type(command).__name__}")
             return await asking
         except NoAnswer:
-            self._doubted[name] = time.monotonic() + DOUBT_S
+            self.doubt(name)
             raise
         finally:
             self._asking[name].discard(died)

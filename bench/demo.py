@@ -172,6 +172,11 @@ def local_models() -> dict[str, Any]:
             "pipelines": {PIPELINE: {role: chosen.models[role].engine for role in TINY}},
         }
     print("engines: vosk, llama_cpp and piper with the tiny models (ringmaster models setup fetches real ones)")
+    return tiny_models()
+
+
+def tiny_models() -> dict[str, Any]:
+    """Settings for real engines with the models of this repository, which know the demo's words."""
     section = {engine: {"model": str(path)} for engine, path in TINY.values()}
     return {"active_pipeline": PIPELINE, "engines": section}
 

@@ -104,6 +104,9 @@ class LlamaCpp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Put before every agent's own prompt."""
     gpu_layers: Annotated[int, Meta(ge=-2, le=999)] = -2
     """Layers that the graphics card computes; -1 is all, -2 as the hardware tier says."""
+    weights: Literal["auto", "own", "shared"] = "auto"
+    """`own`: each actor has a copy in the order that suits this processor, and reads prompts twice as fast; `shared`:
+    all actors use the file's own pages. `auto` is `own` where the copies take less than two fifths of the memory."""
     mlock: bool = False
     """Keep the model in memory, never swapped out."""
     infer_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 20.0

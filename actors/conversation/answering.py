@@ -1,4 +1,8 @@
-"""The agent's answers on their way from an LLM actor: asked once, and asked again elsewhere if that actor dies."""
+"""The agent's answers on their way from an LLM actor: asked once, and asked again elsewhere if that actor dies.
+
+Asked the same, the next one says the same: what had come before is left out, and the answer goes on in the middle of a
+word. Where it says it otherwise, the caller hears the whole of that after the piece that they know.
+"""
 
 import asyncio
 import logging
@@ -33,7 +37,14 @@ class Answering:
         self.actor = ""
         self._asked: Ask | None = None
         self._attempt = 0
-        self._text_came = False
+        self._text = ""
+        """All of the answer that has come."""
+        self._known = ""
+        """What of it is to come once more, from another actor."""
+        self._again = ""
+        """What of that has come."""
+        self._failed = False
+        """An actor has given this question up."""
         self._tools: list[ToolWanted] = []
         """What this answer has wanted: an actor that is asked again wants it again."""
         self._order = asyncio.Lock()
@@ -82,7 +93,8 @@ class Answering:
 
     async def ask(self, question: Ask) -> None:
         self._asked = question
-        self._text_came = False
+        self._text = self._known = self._again = ""
+        self._failed = False
         self._tools = []
         await self._send(question)
 
@@ -92,6 +104,7 @@ class Answering:
             if question is not self._asked:
                 return
             self._attempt += 1
+            self._known, self._again = self._text, ""
             command = Generate(
                 request=self._request(),
                 call_id=self._call_id,
@@ -129,22 +142,47 @@ class Answering:
             return
         answer = self._asked.answer
         if isinstance(note, Token):
-            self._text_came = True
-            self._feed(AnswerText(answer, note.text))
+            if text := self._news(note.text):
+                self._text += text
+                self._feed(AnswerText(answer, text))
         elif isinstance(note, ToolWanted):
             if not any((known.name, known.arguments) == (note.name, note.arguments) for known in self._tools):
                 self._tools.append(note)
                 self._feed(AnswerTool(answer, note.name, note.arguments))
+        elif note.failure and not self._failed:
+            self._failed = True
+            self._bus.spawn(self._ask_elsewhere(self._asked, note.failure), f"question of call {self._call_id}")
         else:
+            if note.failure:
+                log.error("call %s: %s has given an answer up: %s", self._call_id, self.actor, note.failure)
             self._end(self._asked)
 
+    def _news(self, text: str) -> str:
+        """What of a token has not been told before."""
+        if not self._known:
+            return text
+        self._again += text
+        if self._known.startswith(self._again):
+            text = ""
+        elif self._again.startswith(self._known):
+            text = self._again.removeprefix(self._known)
+        else:
+            text = f" {self._again}"
+        if text or self._again == self._known:
+            self._known = self._again = ""
+        return text
+
+    async def _ask_elsewhere(self, question: Ask, reason: str) -> None:
+        """Once: what two actors cannot answer is not for want of room."""
+        failed = self.actor
+        log.warning("call %s: %s cannot answer: %s", self._call_id, failed, reason)
+        self._engines.doubt(failed)
+        await self._send(question)
+        self._lost("llm", failed, reason, self.actor)
+
     async def move(self, reason: str) -> None:
-        """The actor is gone. What was not begun is asked again; what was begun ends where it is: a model asked twice
-        seldom says the same thing twice, and half of one answer joined to half of another is no answer."""
+        """The actor is gone: another one is asked."""
         lost, question, taken = self.actor, self._asked, not self._order.locked()
-        if question is not None and self._text_came:
-            self._end(question)
-            question = None
         if question is None:
             await self._settle()
         elif taken:

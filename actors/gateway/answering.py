@@ -146,6 +146,7 @@ class _Answer:
         if isinstance(note, Token | ToolWanted):
             self._pieces.put_nowait(note)
         elif isinstance(note, Generated):
+            self.died = note.failure
             self._pieces.put_nowait(None)
 
     def actor_lost(self, reason: str) -> None:

@@ -66,13 +66,16 @@ def _reason(instead: str) -> str:
 
 
 class Model:
-    """A model's weights, mapped from its file: actors that load the same one share its memory."""
+    """A model's weights: mapped from its file, so that actors that load the same one share its memory, or a copy that
+    is ordered for this processor."""
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0, mlock: bool = False) -> None:
-        """`gpu_layers`: -1 is all. Raises `LoadFailed`."""
+    def __init__(self, path: Path, *, gpu_layers: int = 0, mlock: bool = False, own: bool = True) -> None:
+        """`gpu_layers`: -1 is all. `own`: a copy, where the weights are of a kind for which the library knows a better
+        order. Raises `LoadFailed`."""
         said.clear()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        params.use_extra_bufts = own
         if mlock:
             params.load_mode = lib.LLAMA_LOAD_MODE_MMAP_MLOCK
         self.pointer = lib.llama_model_load_from_file(str(path).encode(), params)

@@ -51,8 +51,11 @@ class LlamaCpp:
 
     name = "llama_cpp"
 
-    def __init__(self, path: Path, settings: Settings, agents: dict[str, Agent] | None = None) -> None:
-        """Loads the model and reads what the calls of each agent begin with. Raises `Unusable`."""
+    def __init__(
+        self, path: Path, settings: Settings, agents: dict[str, Agent] | None = None, *, actors: int = 1
+    ) -> None:
+        """Loads the model and reads what the calls of each agent begin with. `actors`: how many do so on this machine.
+        Raises `Unusable`."""
         self._settings = settings
         self._agents = agents or {}
         numbers = loading.resolve(settings)
@@ -60,7 +63,8 @@ class LlamaCpp:
         loading.check_file(path)
         loading.check_memory(path, numbers.calls * settings.context, exact=settings.kv_cache == "f16")
         try:
-            self._model = Model(path, gpu_layers=numbers.gpu_layers, mlock=settings.mlock)
+            own = loading.copies(path, settings.weights, actors)
+            self._model = Model(path, gpu_layers=numbers.gpu_layers, mlock=settings.mlock, own=own)
             if not self._model.writes:
                 raise LoadFailed("it is no model that writes text")
             marks = self._model.mark("bos"), self._model.mark("eos")
@@ -97,7 +101,8 @@ class LlamaCpp:
     def of(cls, config: Config) -> Self:
         """The model that the settings name, with all agents of the configuration. Raises `Unusable`, `NoModel`."""
         settings = config.settings.engines.llama_cpp
-        return cls(path_of(config.settings.models, "llm", settings.model), settings, dict(config.agents))
+        path = path_of(config.settings.models, "llm", settings.model)
+        return cls(path, settings, dict(config.agents), actors=config.settings.actors.llm.count)
 
     def close(self) -> None:
         """Ends the thread and frees the memory."""

@@ -6,8 +6,10 @@ another, and the same tool calls.
 """
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -85,15 +87,12 @@ class Meaning:
     def __init__(self, agent: Agent) -> None:
         assert agent.script is not None
         script = agent.script
-        variants: list[Sequence[str]] = [
-            agent.not_understood,
-            script.tool_failed,
-            script.escalation.offer if script.escalation else (),
-        ]
-        variants += [intent.reply for intent in script.intents.values()]
+        said: list[Sequence[str]] = [agent.not_understood, script.tool_failed]
+        said += [script.escalation.offer] if script.escalation else []
+        said += [intent.reply for intent in script.intents.values()]
         for form in script.forms.values():
-            variants += [*form.ask.values(), form.confirm, form.done, form.reject, form.cancelled]
-        self._variants = variants
+            said += [*form.ask.values(), form.confirm, form.done, form.reject, form.cancelled]
+        self._variants = [[_pattern(variant) for variant in variants] for variants in said]
 
     def same(self, question: Question, written: str) -> bool:
         """Whether what the model wrote means what the script answers."""
@@ -105,15 +104,24 @@ class Meaning:
         return self._plain(text) == self._plain(question.answer) and calls == list(question.calls)
 
     def _plain(self, text: str) -> str:
-        """The text with each variant of a sentence replaced by the first one."""
+        """The text with every sentence that has variants replaced by its number and what is filled in."""
         text = text.strip()
-        for variants in self._variants:
-            for variant in variants[1:]:
-                # What is filled in stands after the first words.
-                head = variant.partition("{")[0]
-                if len(head) > 8:
-                    text = text.replace(head, variants[0].partition("{")[0])
+        for number, variants in enumerate(self._variants):
+            for variant in variants:
+                text = variant.sub(partial(_meant, number), text)
         return text
+
+
+def _meant(number: int, found: re.Match[str]) -> str:
+    return f"<{number} {sorted(found.groupdict().items())}>"
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """Finds the sentence with anything in its slots."""
+    parts = re.split(r"\{([a-z_]+)\}", sentence)
+    return re.compile(
+        "".join(re.escape(part) if at % 2 == 0 else f"(?P<{part}>[A-Za-z ]+?)" for at, part in enumerate(parts))
+    )
 
 
 def llama(path: Path, *, threads: int = 1) -> Answerer:

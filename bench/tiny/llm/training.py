@@ -72,8 +72,8 @@ def train(
     tell: Callable[[str], None],
     pace: float = 1.0,
 ) -> dict[str, jax.Array]:
-    """The weights after so many steps. `lessons` gives the batch of each; `pace` is a factor of the rates. What is given
-    as `weights` is used up."""
+    """The weights after so many steps. `lessons` gives the batch of each; `pace` is a factor of the rates. What is
+    given as `weights` is used up."""
     first = {name: jnp.zeros_like(value) for name, value in weights.items()}
     second = {name: jnp.zeros_like(value) for name, value in weights.items()}
     began = time.monotonic()

@@ -137,17 +137,41 @@ def test_a_successor_is_asked_again_as_long_as_nothing_of_the_answer_has_come(tm
     run(tmp_path, scene)
 
 
-def test_an_answer_of_which_words_were_said_ends_where_it_is(tmp_path: Path) -> None:
+def dies_in_mid_answer(tmp_path: Path, *pieces: str) -> str:
+    """What the turn machine is told of an answer whose first words came from an actor that then died, and these pieces
+    from the next one."""
+    text = ""
+
     async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        nonlocal text
         await answering.ask(QUESTION)
         first = answering.actor
-        answering.take(Token(request=request(cast, first), text="Yes, we"))
+        for piece in ("Yes,", " we"):
+            answering.take(Token(request=request(cast, first), text=piece))
         cast.dies(first)
         await answering.move("killed")
-        assert told == [AnswerText(1, "Yes, we"), AnswerEnd(1)]
-        assert cast[other(first)].all(Generate) == []
+        again = request(cast, answering.actor)
+        for piece in pieces:
+            answering.take(Token(request=again, text=piece))
+        answering.take(Generated(request=again))
+        assert told[-1] == AnswerEnd(1)
+        assert cast.lost == [("llm", first, "killed", other(first))]
+        text = "".join(event.text for event in told if isinstance(event, AnswerText))
 
     run(tmp_path, scene)
+    return text
+
+
+def test_an_answer_that_breaks_off_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    assert dies_in_mid_answer(tmp_path, "Yes", ", we are", " open.") == "Yes, we are open."
+
+
+def test_an_answer_that_is_given_otherwise_the_second_time_is_given_whole(tmp_path: Path) -> None:
+    assert dies_in_mid_answer(tmp_path, "Yes", ", until", " six.") == "Yes, we Yes, until six."
+
+
+def test_an_answer_that_is_shorter_the_second_time_ends_where_it_was(tmp_path: Path) -> None:
+    assert dies_in_mid_answer(tmp_path, "Yes") == "Yes, we"
 
 
 def test_a_tool_that_was_wanted_before_the_actor_died_is_not_run_twice(tmp_path: Path) -> None:
@@ -316,5 +340,20 @@ def test_a_call_that_is_taken_over_leaves_no_room_taken_elsewhere(tmp_path: Path
         for name in ("llm.1", "llm.2"):
             await cast[name].gets(Release)
         assert cast[answering.actor].all(Reserve)
+
+    run(tmp_path, scene)
+
+
+def test_a_question_that_an_actor_gives_up_is_asked_elsewhere_once(tmp_path: Path) -> None:
+    async def scene(cast: Cast, answering: Answering, told: Listener) -> None:
+        await answering.ask(QUESTION)
+        first = answering.actor
+        answering.take(Generated(request=request(cast, first), failure="no room"))
+        (again,) = await cast[other(first)].gets(Generate)
+        assert again.lines[-1] == PromptLine("caller", "are you open")
+        while answering.actor == first:
+            await asyncio.sleep(0)
+        answering.take(Generated(request=again.request, failure="no room here either"))
+        assert told == [AnswerEnd(1)]
 
     run(tmp_path, scene)

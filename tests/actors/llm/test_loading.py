@@ -105,3 +105,22 @@ def test_what_the_settings_say_is_taken_and_what_they_leave_open_is_a_number() -
     found = loading.resolve(Settings())
     assert found.threads >= 1 and found.batch_threads >= 1 and found.calls >= 1 and found.batch >= 1
     assert found.gpu_layers == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "actors", "memory_mb", "own"),
+    [
+        ("auto", 2, 50, True),
+        ("auto", 2, 49, False),
+        ("auto", 4, 50, False),
+        ("own", 4, 1, True),
+        ("shared", 1, 999, False),
+    ],
+)
+def test_each_actor_has_a_copy_of_the_weights_where_there_is_memory_for_all(
+    tmp_path: Path, weights: str, actors: int, memory_mb: int, own: bool
+) -> None:
+    model = tmp_path / "model.gguf"
+    with model.open("wb") as file:
+        file.truncate(10 << 20)
+    assert loading.copies(model, weights, actors, memory_mb) is own
