@@ -74,7 +74,9 @@ async def first_token(folder: Path, bundle: Bundle, say: Say) -> list[Figure]:
         foreseen = [await _dialogue(asker, f"warm-{number}", 100 + number, FORESEEN_S) for number in range(DIALOGUES)]
     say(f"an answer: {cold[0][0].text!r}")
     figures = []
-    for name, dialogues in (("nothing read before the turn ends", cold), ("words read as they come", foreseen)):
+    # What a caller waits for is the second; the first says what reading ahead is worth.
+    read = (("nothing read before the turn ends", cold, None), ("words read as they come", foreseen, FIRST_TOKEN_MS))
+    for name, dialogues, at_most in read:
         firsts = [told[0].first_ms for told in dialogues]
         later = [each.first_ms for told in dialogues for each in told[1:]]
         for which, values in (("first turn of a call", firsts), ("later turns", later)):
@@ -84,7 +86,7 @@ async def first_token(folder: Path, bundle: Bundle, say: Say) -> list[Figure]:
                     name=f"{which}, {name}, p50",
                     value=median(values),
                     unit="ms",
-                    at_most=FIRST_TOKEN_MS,
+                    at_most=at_most,
                     note=f"p95 {quantile(values, 0.95):.0f}, {len(values)} turns",
                 )
             )

@@ -5,6 +5,7 @@ An answer is right if it means what the script's does: the same sentences, where
 another, and the same tool calls.
 """
 
+import atexit
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -129,6 +130,8 @@ def llama(path: Path, *, threads: int = 1) -> Answerer:
     import llama_cpp
 
     model = llama_cpp.Llama(str(path), n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False)
+
+    atexit.register(model.close)  # the library's own way out comes after its functions are gone
 
     def answer(text: str) -> str:
         made = model.create_completion(

@@ -125,11 +125,14 @@ def test_it_answers_what_it_was_never_asked_in_these_words() -> None:
     assert len(wrong) <= (1 - RIGHT) * len(marks), wrong
 
 
-def test_it_answers_the_demo_s_caller_rightly_from_the_first_turn_to_the_last() -> None:
+@pytest.mark.parametrize(
+    "stray", ["", "my grandmother has seventeen purple bicycles", "my an office has seven pay for"]
+)
+def test_it_answers_the_demo_s_caller_rightly_from_the_first_turn_to_the_last(stray: str) -> None:
     lines = [Line("agent", agent().greeting)]
     tools: list[str] = []
     for line in demo.SCRIPT:
-        lines.append(Line("caller", line.text if line.heard else ""))
+        lines.append(Line("caller", line.text if line.heard else stray))
         text, mark, calls = model()(examination.prompt(agent(), lines)).partition("<tool_call>")
         assert line.reply.lower() in text.lower(), (line.text, text)
         # Of an answer that is interrupted, only the beginning was heard.
