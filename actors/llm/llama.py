@@ -14,8 +14,9 @@ from typing import Any
 
 # Before the library is loaded, which reads it then. Its threads wait for each other some hundred times a step, and spin
 # for up to 300,000 rounds: a thread that has lost its core to another process's is waited for by burning the other
-# core. On two cores that were busy besides, a step of 0.5 B took 128 ms so and 71 ms with this.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# core. On two cores that were busy besides, 0.5 B wrote 1 to 10 tokens a second so and 48 with this; on two that were
+# not, 56 and 48.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp.llama_cpp as _llama_cpp
 import numpy as np

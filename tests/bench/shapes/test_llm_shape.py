@@ -1,5 +1,6 @@
 """A language model with random weights that says one sentence, by ordinary decoding. The real llama.cpp loads it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from bench.shapes import llm  # noqa: E402  # behind what it needs
 SMALL = llm.Shape("small", "qwen2", 2, 256, 4, 2, 512, 3000, 1e6, 1e-6, 1024)
 
 
-@pytest.mark.parametrize("architecture", ["qwen2", "llama"])
-def test_whatever_it_is_asked_it_says_its_sentence_and_ends(tmp_path: Path, architecture: str) -> None:
-    shape = llm.Shape("small", architecture, *(getattr(SMALL, name) for name in list(SMALL.__dataclass_fields__)[2:]))
+@pytest.mark.parametrize(
+    "shape",
+    [SMALL, replace(SMALL, architecture="llama"), replace(SMALL, output=llm.Q4)],
+    ids=["qwen2", "llama", "four bits throughout"],
+)
+def test_whatever_it_is_asked_it_says_its_sentence_and_ends(tmp_path: Path, shape: llm.Shape) -> None:
     llm.write(shape, tmp_path / "shape.gguf")
     model = llama_cpp.Llama(str(tmp_path / "shape.gguf"), n_ctx=256, verbose=False)
 
