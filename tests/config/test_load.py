@@ -136,7 +136,8 @@ MISTAKES = [
     (
         "an engine that does not exist",
         "pipelines: {embedded: {stt: pocketsfinx, llm: scripted, tts: espeak}}",
-        "1:29: pipelines.embedded.stt: this must be `gateway`, `pocketsphinx`, `sherpa_onnx` or `vosk`, but is 'pocketsfinx'; did you mean `pocketsphinx`?",
+        "1:29: pipelines.embedded.stt: this must be `gateway`, `pocketsphinx`, `sherpa_onnx` or `vosk`"
+        ", but is 'pocketsfinx'; did you mean `pocketsphinx`?",
     ),
     (
         "a pipeline that does not exist",
