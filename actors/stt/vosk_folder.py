@@ -1,8 +1,8 @@
 """What a folder must hold to be a model of Vosk, looked at before the library is given it.
 
-Of 56 ways to damage a model (each of 8 files missing, empty, cut off or overwritten) the library notices 42. Four end
-the process, and five leave words without their names: those nine are found here. The rest, a few wrong weights, only a
-checksum can find (`ringmaster models check`).
+Of 56 ways to damage a model (each of 8 files missing, empty, cut off or overwritten) the library notices most. Four end
+the process, and four leave words without their names: those eight are found here. A few wrong weights only a checksum
+can find (`ringmaster models check`).
 
 The layout is that of https://alphacephei.com/vosk/models, version 2, and the flat one before it.
 """
