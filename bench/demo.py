@@ -65,7 +65,7 @@ DICTATED = (
     Line("on wednesday", heard=("wednesday",)),
     Line("at half past two", heard=("half", "past", "two")),
     Line("yes please", heard=("yes",), reply="Wednesday"),
-    Line("no that is all", heard=("that", "is", "all")),
+    Line("no that is all", heard=("that", "is", "all"), reply="bye"),
 )
 """The same for a recogniser that takes dictation and a language model that chooses its own words: what must be in the
 answer is what it has to know."""

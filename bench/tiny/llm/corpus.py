@@ -20,6 +20,10 @@ MANGLED = 0.3
 CUT = 0.06
 """Share of the agent's answers that the caller interrupts."""
 
+SERVED, FAREWELL = 0.4, 0.7
+"""Shares of the callers who fill a form: who are then gone, and who of the others say goodbye first. That begins with
+"no" as often as not, and means something else than before the form was filled."""
+
 _LEAVING = frozenset({"hang_up", "transfer", "voicemail"})
 """After these, the agent says nothing more."""
 _GREETED = 0.9
@@ -54,6 +58,8 @@ class Teacher:
         self._script = agent.script
         self.callers = Callers(agent.script)
         self._play = Play(agent, agent.script)
+        intents = agent.script.intents.items()
+        self._farewells = [name for name, intent in intents if intent.tool and intent.tool.name == "hang_up"]
 
     def lessons(self, seed: int, purposeful: float = 0.0) -> Iterator[Lesson]:
         """Without end. `purposeful`: the share of callers who know what they want: they fill a form to its end."""
@@ -79,7 +85,13 @@ class Teacher:
             else:
                 text = callers.say(chance, callers.answers[form])
             lesson.turns.append(self._answered(chance, dialogue, text))
-            if lesson.turns[-1].calls and chance.random() < 0.8:
+            if not lesson.turns[-1].calls:
+                continue
+            if chance.random() < SERVED:
+                break
+            if chance.random() < FAREWELL and dialogue.form == "":
+                farewell = callers.intents[chance.choice(self._farewells)]
+                lesson.turns.append(self._answered(chance, dialogue, callers.say(chance, farewell)))
                 break
         return lesson
 

@@ -28,7 +28,7 @@ LONG = (14, 352, 224)
 to far-off words costs most of the time."""
 LONG_EVERY, LONG_EVERY_THEN = 3, 2
 PURPOSEFUL, AGAIN = 0.6, 0.6
-"""In the second round, which goes on from the file of the first: callers who fill forms, of which there were few, and
+"""In the rounds that go on from the file of the one before: callers who fill forms, of which there were few, and
 the pace."""
 
 
@@ -56,3 +56,4 @@ def make(agent: Agent, path: Path, steps: int, seed: int, tell: Callable[[str], 
     path.unlink(missing_ok=True)
     round_of(teacher.lessons(seed + 1), LONG_EVERY, steps, seed + 2)
     round_of(teacher.lessons(seed + 10, PURPOSEFUL), LONG_EVERY_THEN, steps * 4 // 7, seed + 11)
+    round_of(teacher.lessons(seed + 20, PURPOSEFUL), LONG_EVERY_THEN, steps * 3 // 7, seed + 21)

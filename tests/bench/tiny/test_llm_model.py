@@ -48,13 +48,26 @@ def test_the_lessons_of_a_seed_are_the_same_twice_and_those_of_another_are_other
     assert once != others
 
 
-def test_callers_who_know_what_they_want_have_their_booking_at_the_end() -> None:
-    def booked(purposeful: float) -> int:
+def test_callers_who_know_what_they_want_have_their_booking_and_many_then_say_goodbye() -> None:
+    def called(tool: str, purposeful: float) -> int:
         dialogues = islice(Teacher(agent()).lessons(3, purposeful), 80)
-        return sum(any(call.name == "take_booking" for call in lesson.turns[-1].calls) for lesson in dialogues)
+        return sum(any(call.name == tool for turn in lesson.turns for call in turn.calls) for lesson in dialogues)
 
-    assert booked(1.0) > 60
-    assert booked(0.0) < 40
+    assert called("take_booking", 1.0) > 60
+    assert called("take_booking", 0.0) < 40
+    assert called("hang_up", 1.0) > 15
+
+
+@pytest.mark.parametrize("heard", ["Sure.", "Sure. Which day", "Sure. Which day would you"])
+def test_who_says_no_after_the_booking_means_goodbye_wherever_the_agent_was_interrupted_before(heard: str) -> None:
+    said = [(line.text, line.reply) for line in demo.DICTATED]
+    lines = [Line("agent", agent().greeting)]
+    for text, _ in said:
+        lines.append(Line("caller", text))
+        answer, mark, calls = model()(examination.prompt(agent(), lines)).partition("<tool_call>")
+        lines.append(Line("agent", heard if text == "can i make an appointment" else answer.strip()))
+    assert "Goodbye" in lines[-1].text
+    assert [call.name for call in parse(mark + calls)] == ["hang_up"]
 
 
 def test_no_lesson_holds_a_sentence_of_the_examination_but_by_a_recogniser_s_mistake() -> None:
