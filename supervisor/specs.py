@@ -116,6 +116,26 @@ def call_controls(settings: Settings) -> tuple[str, ...]:
     return (CALL_CONTROL, *(f"{CALL_CONTROL}.{name}" for name in settings.more_asterisks))
 
 
+def _audio() -> Group:
+    """All audio actors are alike, and come and go with the calls."""
+    spec = ChildSpec(
+        name=AUDIO,
+        role=AUDIO,
+        module=AUDIO_WORKER,
+        restart=Restart.TRANSIENT,
+        shutdown_s=1.0,
+        start_s=AUDIO_START_S,
+        stall_s=AUDIO_STALL_S,
+    )
+    return Group(
+        name=AUDIO,
+        strategy=Strategy.SIMPLE_ONE_FOR_ONE,
+        children=(spec,),
+        intensity=AUDIO_INTENSITY,
+        cool_down_s=10.0,
+    )
+
+
 def house(
     settings: Settings, role: Role = "all", places: Mapping[str, tuple[int, ...]] | None = None
 ) -> tuple[Group, ...]:
@@ -158,15 +178,6 @@ def house(
     nursery = ChildSpec(
         name=NURSERY, role=NURSERY, module="actors.audio.nursery", stall_s=None, arguments=(AUDIO_WORKER,)
     )
-    audio = ChildSpec(
-        name=AUDIO,
-        role=AUDIO,
-        module=AUDIO_WORKER,
-        restart=Restart.TRANSIENT,
-        shutdown_s=1.0,
-        start_s=AUDIO_START_S,
-        stall_s=AUDIO_STALL_S,
-    )
 
     def call_control(name: str) -> Group:
         """A group of its own for each: what its Asterisk does to one uses up no restarts of another."""
@@ -179,13 +190,7 @@ def house(
         return (*(pool(name) for name in POOLS if name != CONVERSATION), *lending)
     return (
         group(NURSERY, nursery),
-        Group(
-            name=AUDIO,
-            strategy=Strategy.SIMPLE_ONE_FOR_ONE,
-            children=(audio,),
-            intensity=AUDIO_INTENSITY,
-            cool_down_s=10.0,
-        ),
+        _audio(),
         *(pool(role) for role in pools(settings)),
         *(call_control(name) for name in call_controls(settings)),
         *lending,
