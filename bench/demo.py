@@ -109,13 +109,15 @@ class Outcome:
         (out / "timeline.svg").write_text(timeline.draw(self.records, said))
 
 
-async def one_call(system: System, asterisk: Asterisk, script: Sequence[Line], voice: CallerVoice) -> Outcome:
+async def one_call(
+    system: System, asterisk: Asterisk, script: Sequence[Line], voice: CallerVoice, *, show: bool = True
+) -> Outcome:
     """Places a call, shows it as it happens, and waits until the agent has written down its end."""
     ended = asyncio.Event()
 
     async def journaled(sender: str, event: Journaled) -> None:
         record = journal.decode(event.record)
-        if line := describe(record):
+        if show and (line := describe(record)):
             print(line, flush=True)
         if isinstance(record, CallEnded):
             ended.set()

@@ -26,6 +26,8 @@ class Foresight:
         self._do = do
         self._history = history
         self._guess: list[str] = []
+        self._seen = ("", False)
+        """The last guess, and whether the caller paused: frames come 50 times a second, and mostly change neither."""
         self._read: tuple[HistoryLine, ...] = ()
 
     def answered(self) -> None:
@@ -36,8 +38,12 @@ class Foresight:
         """The caller's turn goes on with this frame. `cut`: the reply that they interrupt."""
         if utterance is None or not utterance.text:
             return
+        steady = frame.number - utterance.last >= STEADY_FRAMES
+        if self._seen == (utterance.text, steady):
+            return
+        self._seen = utterance.text, steady
         words = utterance.text.split()
-        if frame.number - utterance.last >= STEADY_FRAMES:
+        if steady:
             self._prepare(self._history.foreseen(utterance.text, cut.heard() if cut else None))
         elif words != self._guess:
             agreed = _common(words, self._guess)

@@ -1,30 +1,24 @@
 """Whole calls, from the caller's last sample to the agent's first one, through the real system; and the same with a
 language model that dies over a question."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench import report
-from bench.asterisk import Asterisk
-from bench.caller import Caller, Line
+from bench.caller import Line
 from bench.chaos import talking
+from bench.demo import one_call
 from bench.models.alone import VOICE
 from bench.models.bundle import Bundle
 from bench.models.figures import Figure, quantile
 from bench.models.place import place
-from bench.system import System
-from ipc import journal
-from ipc.journal import CallEnded
-from ipc.messages import Journaled
 
 Say = Callable[[str], None]
 
 VOICE_P50_MS, VOICE_P95_MS = 1200.0, 1800.0
 """The issue's figures, for one call on two cores."""
-CALL_S = 180.0
 KILLS = 2
 PIPELINE = {"llm": "llama_cpp", "tts": "piper"}
 LINES = (
@@ -44,7 +38,8 @@ async def voice(folder: Path, bundle: Bundle, say: Say, calls: int = 1) -> list[
     reports: list[dict[str, Any]] = []
     async with place(folder, bundle, {"stt": bundle.stt, **PIPELINE}, QUIET) as (system, asterisk):
         for _ in range(calls):
-            reports.append(await _call(system, asterisk))
+            outcome = await one_call(system, asterisk, LINES, VOICE, show=False)
+            reports.append(outcome.report())
     turns = [turn for made in reports for turn in made["turns"]]
     for turn in turns:
         parts = ", ".join(f"{part} {ms:.0f}" for part, ms in turn["parts_ms"].items())
@@ -71,27 +66,6 @@ async def voice(folder: Path, bundle: Bundle, say: Say, calls: int = 1) -> list[
         made.append(Figure(row="voice", name=f"of it {part}, p50", value=quantile(values, 0.5), unit="ms", note=worst))
     made.append(Figure(row="voice", name="turns understood", value=heard / max(1, len(LINES) * calls), unit="of 1"))
     return made
-
-
-async def _call(system: System, asterisk: Asterisk) -> dict[str, Any]:
-    """One call, and what came of it."""
-    ended = asyncio.Event()
-
-    async def journaled(sender: str, event: Journaled) -> None:
-        if isinstance(journal.decode(event.record), CallEnded):
-            ended.set()
-
-    await system.bus.subscribe("conversation.1", Journaled, journaled)
-    phone = asterisk.dial("1000", caller_id="5551234")
-    caller = Caller(phone, VOICE, LINES)
-    async with asyncio.timeout(CALL_S):
-        await caller.play()
-        await ended.wait()
-    return report.report(caller.spoken, _records(system, phone.id), len(LINES))
-
-
-def _records(system: System, call: str) -> Sequence[journal.Record]:
-    return list(journal.read(journal.path(system.run_dir, call)))
 
 
 async def kill(folder: Path, bundle: Bundle, say: Say) -> list[Figure]:

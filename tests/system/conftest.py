@@ -1,6 +1,5 @@
 """One system for all scenes that leave it running, and one loop in which every scene is played."""
 
-import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -20,12 +19,7 @@ def loop() -> Iterator[Loop]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """A test that is a coroutine is played in the loop."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = inspect.signature(pyfuncitem.obj).parameters
-    _loop.play(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
-    return True
+    return _loop.play_test(pyfuncitem)
 
 
 @pytest.fixture(scope="session")

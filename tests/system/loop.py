@@ -6,8 +6,11 @@ start: so the tests, each of which is a coroutine, are played one after the othe
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
+
+import pytest
 
 T = TypeVar("T")
 
@@ -25,6 +28,14 @@ class Loop:
                 return await scene
 
         return self._runner.run(bounded())
+
+    def play_test(self, item: pytest.Function) -> bool | None:
+        """For `pytest_pyfunc_call`: a test that is a coroutine is played here."""
+        if not inspect.iscoroutinefunction(item.obj):
+            return None
+        names = inspect.signature(item.obj).parameters
+        self.play(item.obj(**{name: item.funcargs[name] for name in names}))
+        return True
 
     @contextlib.contextmanager
     def entered(self, context: contextlib.AbstractAsyncContextManager[T]) -> Iterator[T]:
